@@ -1,0 +1,86 @@
+/*
+ * Controllers: connect, watch, disconnect. All functions: home reactor of the host.
+ */
+#ifndef NVHOST_CTRLR_H
+#define NVHOST_CTRLR_H
+
+#include <nvhost/host.h>
+#include <nvhost/spec/nvme.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The options of `nvme connect`, same names, same defaults unless said. Strings are copied. Start
+ * from nvh_connect_opts_init. */
+struct nvh_connect_opts {
+	size_t size;
+	const char *transport;	   /* "tcp", "rdma", "pcie", "vfio-user" */
+	const char *traddr;
+	const char *trsvcid;	   /* NULL: 4420, 8009 for discovery over TCP */
+	const char *subnqn;	   /* NULL: the discovery subsystem */
+	const char *host_traddr, *host_iface;
+	const char *hostnqn, *hostid; /* NULL: the host's */
+	const char *name;	   /* NULL: nvhN */
+	unsigned int nr_io_queues; /* 0: one a reactor; the controller may grant fewer */
+	unsigned int queue_size;   /* 16-1024, 128 */
+	unsigned int keep_alive_tmo_ms;	   /* 5000; 0: none (and no time-based fence) */
+	unsigned int reconnect_delay_ms;   /* first delay of the back-off, 100 */
+	unsigned int reconnect_delay_max_ms; /* 10000 */
+	int ctrl_loss_tmo_s;	   /* 600; -1: for ever; 0: do not reconnect */
+	int fast_io_fail_tmo_s;	   /* -1: off */
+	unsigned int connect_timeout_ms;   /* each step of a connect, 3000 */
+	unsigned int io_timeout_ms;	   /* 30000 */
+	unsigned int admin_timeout_ms;	   /* 10000 */
+	int tos;		   /* -1 */
+	bool hdr_digest, data_digest;
+	bool disable_sqflow;
+	bool duplicate_connect;	   /* allow a second connection with equal parameters */
+	bool persistent;	   /* discovery controllers: keep and follow changes */
+	bool no_retry;		   /* fail when the first attempt fails (what nvme-cli does) */
+};
+void nvh_connect_opts_init(struct nvh_connect_opts *opts, size_t size);
+
+/* err 0: live, ctrlr valid. Otherwise ctrlr is NULL; `message` says what failed, on what, and what to
+ * do; cpl is set when a command failed. */
+typedef void (*nvh_connect_fn)(void *arg, int err, struct nvh_ctrlr *ctrlr, const char *message,
+			       const struct nvh_cpl *cpl);
+/* -EINVAL with the reason in errbuf when an option is wrong (done is not called then), -EALREADY when
+ * equal parameters are connected and duplicate_connect is off, -ENOMEM. done never inside. */
+int nvh_connect(struct nvh_host *host, const struct nvh_connect_opts *opts, nvh_connect_fn done,
+		void *arg, char *errbuf, size_t errbuf_len);
+/* Orderly: namespaces go, queued I/O completes with -ENOTCONN, CC.SHN, close. done may be NULL. */
+void nvh_disconnect(struct nvh_ctrlr *ctrlr, void (*done)(void *arg), void *arg);
+/* Resets the controller and reconnects it; I/O waits meanwhile. */
+int nvh_ctrlr_reset(struct nvh_ctrlr *ctrlr, void (*done)(void *arg, int err), void *arg);
+/* Re-reads the namespace list. */
+int nvh_ctrlr_rescan(struct nvh_ctrlr *ctrlr, void (*done)(void *arg, int err), void *arg);
+
+struct nvh_ctrlr *nvh_ctrlr_next(struct nvh_host *host, struct nvh_ctrlr *prev); /* NULL: first */
+/* By name ("nvh0"). */
+struct nvh_ctrlr *nvh_ctrlr_find(struct nvh_host *host, const char *name);
+
+struct nvh_ctrlr_info {
+	size_t size;
+	char name[32];
+	const char *state;	/* "live", "connecting", "resetting", "deleting"... */
+	char transport[16], traddr[256], trsvcid[32], host_traddr[256], host_iface[16];
+	char local[64];		/* address in use */
+	char subnqn[224], serial[21], model[41], firmware[9];
+	uint16_t cntlid;
+	bool discovery;
+	unsigned int nr_io_queues, queue_size;
+	unsigned int keep_alive_tmo_ms;
+	uint32_t max_transfer;	/* bytes */
+	uint64_t reconnects;
+	int last_error;		/* -errno of the last loss */
+	char last_message[256];
+};
+void nvh_ctrlr_info(const struct nvh_ctrlr *ctrlr, struct nvh_ctrlr_info *ret_info);
+/* The Identify Controller data as read; valid until the next turn. NULL before it was read. */
+const struct nvh_id_ctrlr *nvh_ctrlr_identify(const struct nvh_ctrlr *ctrlr);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,53 @@
+/*
+ * The host: an identity (host NQN, host ID) and all that is connected under it.
+ */
+#ifndef NVHOST_HOST_H
+#define NVHOST_HOST_H
+
+#include <nvhost/reactor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct nvh_host;
+struct nvh_ctrlr;
+struct nvh_ns;
+
+/* Attach and remove, in the manner of spdk_nvme_probe: all optional, all on the home reactor. */
+struct nvh_host_events {
+	/* A controller became live for the first time / came back / was lost / is gone for good. */
+	void (*ctrlr_attached)(void *arg, struct nvh_ctrlr *ctrlr);
+	void (*ctrlr_state)(void *arg, struct nvh_ctrlr *ctrlr);
+	void (*ctrlr_removed)(void *arg, struct nvh_ctrlr *ctrlr);
+	/* A namespace appeared / changed (size, identity, paths) / is about to go: close your channels.
+	 * It stays valid until its last channel is closed. */
+	void (*ns_added)(void *arg, struct nvh_ns *ns);
+	void (*ns_changed)(void *arg, struct nvh_ns *ns);
+	void (*ns_removed)(void *arg, struct nvh_ns *ns);
+};
+
+struct nvh_host_opts {
+	size_t size;
+	const char *hostnqn;	/* NULL: /etc/nvme/hostnqn, else the user's own file, made when missing */
+	const char *hostid;	/* UUID text; NULL: that of a uuid hostnqn, else /etc/nvme/hostid, else random */
+	struct nvh_reactor *const *reactors; /* [0] is the home reactor; I/O may run on each */
+	unsigned int nr_reactors;	     /* at least 1 */
+	const struct nvh_host_events *events;
+	void *events_arg;
+};
+
+/* -EINVAL (bad NQN or UUID, no reactor), -ENOMEM, -EPERM. The reactors must outlive the host. */
+int nvh_host_create(const struct nvh_host_opts *opts, struct nvh_host **ret_host);
+/* Disconnects everything (orderly shutdown, bounded), then calls done; the host is then freed.
+ * Home reactor. All channels must have been closed. */
+void nvh_host_close(struct nvh_host *host, void (*done)(void *arg), void *arg);
+const char *nvh_host_nqn(const struct nvh_host *host);
+/* 36 characters and NUL. */
+void nvh_host_id(const struct nvh_host *host, char ret_text[37]);
+struct nvh_reactor *nvh_host_home(const struct nvh_host *host);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

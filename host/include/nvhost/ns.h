@@ -1,0 +1,57 @@
+/*
+ * Namespaces: one thing with one or many paths. Home reactor, except where said.
+ */
+#ifndef NVHOST_NS_H
+#define NVHOST_NS_H
+
+#include <nvhost/host.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct nvh_ns *nvh_ns_next(struct nvh_host *host, struct nvh_ns *prev); /* NULL: first */
+/* By name ("nvh0n1"), "NQN:NSID" (NSID after the last colon), "uuid.<UUID>", "eui.<HEX>". */
+struct nvh_ns *nvh_ns_find(struct nvh_host *host, const char *name);
+
+struct nvh_ns_info {
+	size_t size;
+	char name[48];		/* "nvh0n1", stable across reconnects */
+	char subnqn[224];
+	uint32_t nsid;
+	uint64_t nr_blocks;
+	uint32_t block_size;	/* bytes of data in a block */
+	uint32_t metadata_size; /* bytes of metadata in a block */
+	uint8_t csi;		/* command set; I/O only where it is 0 (NVM) */
+	bool io_supported;	/* false: command set or format that is never sent I/O */
+	bool read_only;
+	bool has_uuid, has_nguid, has_eui64;
+	uint8_t uuid[16], nguid[16], eui64[8];
+	bool write_zeroes, dsm, compare, copy, verify, volatile_cache;
+	bool write_zeroes_deac; /* DLFEAT: deallocated blocks read as zeroes and DEAC is supported */
+	uint32_t max_transfer;	/* bytes; larger I/O is split */
+	uint32_t optimal_io;	/* bytes, 0: not told */
+	unsigned int nr_paths, nr_live_paths;
+};
+/* Any thread: a consistent snapshot. */
+void nvh_ns_info(const struct nvh_ns *ns, struct nvh_ns_info *ret_info);
+/* Keeps the object valid after removal. Any thread. */
+void nvh_ns_get(struct nvh_ns *ns);
+void nvh_ns_put(struct nvh_ns *ns);
+
+struct nvh_path_info {
+	size_t size;
+	struct nvh_ctrlr *ctrlr;
+	char ctrlr_name[32];
+	const char *state;	/* "live", "failed"... */
+	const char *ana_state;	/* "optimized", ... */
+	uint32_t ana_group;
+	uint64_t inflight, ios, errors;
+};
+/* The index-th path. -ENOENT past the end. */
+int nvh_ns_path_info(const struct nvh_ns *ns, unsigned int index, struct nvh_path_info *ret_info);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,2 @@
+# Namespace heads, paths and path choice.
+MULTIPATH_OBJS := $(call objects,$(call sources,multipath))

@@ -1,0 +1,1 @@
+# make install: programs, library, headers, pkg-config file, man pages, systemd units.

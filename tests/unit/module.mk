@@ -1,0 +1,16 @@
+# Unit tests: tests/unit/<path>_test.c mirrors <path>.c and links every real object (libnvhost's,
+# target-lite's and fuse's); shared helpers are the other files of tests/unit.
+UNIT_HELPER_OBJS := $(call objects,$(wildcard tests/unit/*.c))
+UNIT_SRCS := $(shell find tests/unit -name '*_test.c' | sort)
+UNIT_TESTS := $(patsubst %.c,$(B)/%,$(UNIT_SRCS))
+$(B)/lib/libunit.a: $(UNIT_HELPER_OBJS) $(LIB_OBJS) $(TARGET_OBJS) $(FUSE_OBJS) $(DAEMON_LIB_OBJS) $(CLI_LIB_OBJS)
+	$(call say,AR,$@)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
+$(UNIT_TESTS): $(B)/%: $(B)/%.o $(B)/lib/libunit.a
+	$(call link,-lcunit $(LIBS_BASE) $(LIBS_FUSE))
+$(patsubst %.c,$(B)/%.o,$(UNIT_SRCS)): EXTRA_CFLAGS += $(JSON_CFLAGS) $(FUSE_CFLAGS)
+
+.PHONY: unit check-unit
+unit: $(UNIT_TESTS)
+check-unit: unit
+	@tests/run.sh $(UNIT_TESTS)
+HELP += check-unit "unit tests only"
