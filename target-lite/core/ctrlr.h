@@ -1,0 +1,100 @@
+/*
+ * A controller: one host's association with a subsystem. Its registers, features, asynchronous
+ * events and keep-alive live on the reactor of its admin queue; its list of queues, its birth
+ * (Connect) and its end are the management reactor's. I/O queues may live on other reactors and
+ * read only what never changes or is marked atomic.
+ */
+#ifndef TL_CORE_CTRLR_H
+#define TL_CORE_CTRLR_H
+
+#include <stdatomic.h>
+
+#include "target-lite/core/request.h"
+#include "target-lite/core/subsystem.h"
+
+#define TL_CTRLR_STATES(X) X(LIVE, live) X(DISCONNECTING, disconnecting)
+
+enum tl_ctrlr_state {
+#define X(upper, lower) TL_CTRLR_##upper,
+	TL_CTRLR_STATES(X)
+#undef X
+};
+
+#define TL_AER_SLOTS 4
+#define TL_CHANGED_NS_MAX 1024
+#define TL_ERROR_LOG_ENTRIES 32
+
+/* Bits of tl_ctrlr.events: what the management reactor wants the host to be told. */
+enum {
+	TL_EVENT_NS_CHANGED = 1u << 0,
+	TL_EVENT_ANA_CHANGED = 1u << 1,
+	TL_EVENT_DISCOVERY_CHANGED = 1u << 2,
+	TL_EVENT_COUNT = 3,
+};
+
+struct tl_error_entry {
+	uint64_t count, lba;
+	uint32_t nsid;
+	uint16_t sqid, cid, status;
+};
+
+struct tl_ctrlr {
+	/* Never changes after Connect. */
+	struct tl_subsystem *subsystem;
+	struct tl_subsystem_listener *listener; /* NULL for discovery without its own listener */
+	struct tl_transport *transport;
+	struct tl_poll_group *group; /* of the admin queue */
+	char name[48];		     /* for logs: the last part of the NQN and the CNTLID */
+	uint16_t cntlid;
+	bool discovery;
+	uint16_t crdt[3];
+	char hostnqn[TL_NQN_SIZE];
+	uint8_t hostid[16];
+	uint32_t max_io_queues;
+
+	/* The management reactor's. */
+	uint32_t state; /* enum tl_ctrlr_state */
+	struct nvhi_list qpairs; /* struct tl_qpair by ctrlr_link, attached ones */
+	struct tl_qpair *admin;	 /* NULL once it is gone */
+	uint32_t io_qpairs;
+	struct nvhi_list link; /* subsystem->ctrlrs */
+	bool quiescing;	       /* I/O queues are being closed for a reset or shutdown */
+	struct nvhi_msg quiesce_msg, quiesced_msg;
+
+	/* The admin reactor's. */
+	uint64_t cap;
+	uint32_t cc, csts;
+	bool quiesce_pending; /* CC said stop; CSTS follows when the I/O queues are gone */
+	uint32_t kato_ms;     /* 0: off */
+	uint64_t kato_seen;
+	struct nvhi_timer kato_timer;
+	uint32_t aen_config;
+	uint32_t nr_queues; /* granted, 0: not asked */
+	uint8_t acre, lbafee;
+	struct nvhi_list aers; /* struct tl_request by link */
+	uint32_t aer_count;
+	uint32_t aen_pending, aen_masked; /* TL_EVENT_*: to be sent; sent and not read yet */
+	struct nvhi_msg event_msg;
+	struct nvhi_msg kill_msg;
+	struct tl_error_entry errors[TL_ERROR_LOG_ENTRIES];
+	uint64_t error_count;
+	uint64_t feature_misc[4];
+
+	/* Written while every group is paused, read by the admin reactor. */
+	uint32_t changed_ns[TL_CHANGED_NS_MAX];
+	uint32_t changed_ns_count; /* above the maximum: the list overflowed */
+
+	/* Crossing threads. */
+	atomic_uint events;	  /* TL_EVENT_* posted and not yet taken */
+	atomic_uint_fast64_t traffic; /* commands seen on I/O queues, for traffic-based keep-alive */
+	atomic_bool enabled;	  /* CSTS.RDY */
+	atomic_bool dying;
+	atomic_uint_fast64_t read_blocks, write_blocks, read_cmds, write_cmds;
+};
+
+/* Management reactor: closes every queue; the controller is freed when the last is gone. */
+void tl_ctrlr_disconnect(struct tl_ctrlr *ctrlr);
+/* Management reactor: asks the admin reactor to send these TL_EVENT_*. */
+void tl_ctrlr_post_event(struct tl_ctrlr *ctrlr, unsigned int events);
+
+#endif
