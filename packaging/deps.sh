@@ -4,7 +4,7 @@
 # Quiet and quick when all are there; sudo only when not root; elsewhere prints the list.
 set -eu
 build="gcc make pkg-config libdpdk-dev libisal-dev libjson-c-dev libfuse3-dev fuse3 libnuma-dev \
-libbsd-dev libfdt-dev librdmacm-dev libibverbs-dev"
+libbsd-dev libfdt-dev"
 test="$build libcunit1-dev fio tshark e2fsprogs python3 iproute2 procps"
 set -- "${1:-build}" "${2:-}"
 case "$1" in
