@@ -298,8 +298,8 @@ static inline unsigned nvh_opc_data_dir(uint8_t opc)
 }
 
 /* Names for humans; never NULL ("unknown" where the opcode is not listed). */
-const char *nvh_admin_opc_name(unsigned opc);
-const char *nvh_io_opc_name(unsigned opc);
+NVH_API const char *nvh_admin_opc_name(unsigned opc);
+NVH_API const char *nvh_io_opc_name(unsigned opc);
 
 /* ---- dwords of the NVM command set ---------------------------------------------------------- */
 

@@ -204,10 +204,10 @@ enum nvh_st {
  * Text for a status; never NULL. nvh_fabrics_status_text() is for completions of Fabrics
  * commands and falls back to the general list.
  */
-const char *nvh_status_text(unsigned sct, unsigned sc);
-const char *nvh_fabrics_status_text(unsigned sct, unsigned sc);
+NVH_API const char *nvh_status_text(unsigned sct, unsigned sc);
+NVH_API const char *nvh_fabrics_status_text(unsigned sct, unsigned sc);
 /* Upper-case name as nvme-cli prints it (INVALID_FIELD); never NULL. */
-const char *nvh_status_name(unsigned sct, unsigned sc);
+NVH_API const char *nvh_status_name(unsigned sct, unsigned sc);
 
 #ifdef __cplusplus
 }

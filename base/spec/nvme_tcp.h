@@ -152,7 +152,7 @@ static_assert(sizeof(struct nvh_tcp_r2t) == 24, "R2T");
 static_assert(offsetof(struct nvh_tcp_r2t, r2to) == 12, "R2TO");
 
 /* Never NULL. */
-const char *nvh_tcp_pdu_name(unsigned type);
+NVH_API const char *nvh_tcp_pdu_name(unsigned type);
 
 #ifdef __cplusplus
 }

@@ -41,7 +41,7 @@ enum nvh_fctype {
 };
 
 /* Never NULL. */
-const char *nvh_fabrics_type_name(unsigned fctype);
+NVH_API const char *nvh_fabrics_type_name(unsigned fctype);
 
 /* What all Fabrics commands have in common. */
 struct nvh_fab_cmd {
@@ -183,11 +183,14 @@ static_assert(offsetof(struct nvh_fab_auth_cmd, tl) == 44, "Authentication TL");
 /* ---- discovery log page (LID 70h) ----------------------------------------------------------- */
 
 enum nvh_trtype {
-	NVH_TRTYPE_RESERVED = 0, /* PCIe where a list needs a number */
+	NVH_TRTYPE_NONE = 0,
 	NVH_TRTYPE_RDMA = 1,
 	NVH_TRTYPE_FC = 2,
 	NVH_TRTYPE_TCP = 3,
 	NVH_TRTYPE_LOOP = 254,
+	/* Never on the wire, where the field is one byte: ours. */
+	NVH_TRTYPE_PCIE = 256,
+	NVH_TRTYPE_VFIO_USER = 1024,
 };
 
 enum nvh_adrfam {
@@ -260,14 +263,14 @@ union nvh_tsas {
 
 static_assert(sizeof(union nvh_tsas) == 256, "TSAS");
 
-struct nvh_disc_hdr {
+struct nvh_discovery_log_header {
 	struct nvh_le64 genctr;
 	struct nvh_le64 numrec;
 	struct nvh_le16 recfmt;
 	uint8_t rsvd18[1006];
 };
 
-struct nvh_disc_entry {
+struct nvh_discovery_log_entry {
 	uint8_t trtype;
 	uint8_t adrfam;
 	uint8_t subtype;
@@ -284,14 +287,14 @@ struct nvh_disc_entry {
 	union nvh_tsas tsas;
 };
 
-static_assert(sizeof(struct nvh_disc_hdr) == 1024, "discovery log header");
-static_assert(offsetof(struct nvh_disc_hdr, recfmt) == 16, "discovery RECFMT");
-static_assert(sizeof(struct nvh_disc_entry) == 1024, "discovery log entry");
-static_assert(offsetof(struct nvh_disc_entry, asqsz) == 8, "discovery ASQSZ");
-static_assert(offsetof(struct nvh_disc_entry, trsvcid) == 32, "discovery TRSVCID");
-static_assert(offsetof(struct nvh_disc_entry, subnqn) == 256, "discovery SUBNQN");
-static_assert(offsetof(struct nvh_disc_entry, traddr) == 512, "discovery TRADDR");
-static_assert(offsetof(struct nvh_disc_entry, tsas) == 768, "discovery TSAS");
+static_assert(sizeof(struct nvh_discovery_log_header) == 1024, "discovery log header");
+static_assert(offsetof(struct nvh_discovery_log_header, recfmt) == 16, "discovery RECFMT");
+static_assert(sizeof(struct nvh_discovery_log_entry) == 1024, "discovery log entry");
+static_assert(offsetof(struct nvh_discovery_log_entry, asqsz) == 8, "discovery ASQSZ");
+static_assert(offsetof(struct nvh_discovery_log_entry, trsvcid) == 32, "discovery TRSVCID");
+static_assert(offsetof(struct nvh_discovery_log_entry, subnqn) == 256, "discovery SUBNQN");
+static_assert(offsetof(struct nvh_discovery_log_entry, traddr) == 512, "discovery TRADDR");
+static_assert(offsetof(struct nvh_discovery_log_entry, tsas) == 768, "discovery TSAS");
 
 #ifdef __cplusplus
 }
