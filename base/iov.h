@@ -25,7 +25,7 @@ uint32_t nvhi_iov_cursor_window(const struct nvhi_iov_cursor *cursor, size_t byt
 /* Copy between the cursor's place and a flat buffer, and advance. Returns bytes copied. */
 size_t nvhi_iov_cursor_copy_in(struct nvhi_iov_cursor *cursor, const void *src, size_t bytes);
 size_t nvhi_iov_cursor_copy_out(struct nvhi_iov_cursor *cursor, void *dst, size_t bytes);
-size_t nvhi_iov_length(const struct iovec *iov, uint32_t iovcnt);
 /* The total, or SIZE_MAX when it overflows. */
+size_t nvhi_iov_length(const struct iovec *iov, uint32_t iovcnt);
 
 #endif

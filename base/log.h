@@ -40,6 +40,8 @@ int nvhi_log_configure(const char *spec, char *ret_culprit, size_t culprit_len);
 /* From the environment variable NVHOST_LOG. */
 int nvhi_log_configure_env(char *ret_culprit, size_t culprit_len);
 
+const char *nvhi_log_level_name(enum nvhi_log_level level);
+
 extern unsigned char nvhi_log_levels[NVHI_LOG_COMPONENT_COUNT];
 void nvhi_log_write(enum nvhi_log_level level, enum nvhi_log_component component, const char *fmt,
 		    ...) __attribute__((format(printf, 3, 4)));

@@ -40,6 +40,7 @@ struct nvhi_idle {
 	uint64_t max_ns;    /* the configured budget */
 	uint64_t budget_ns; /* what idle times of late make worthwhile, 0..max_ns */
 	uint64_t since;	    /* when the present idle time began */
+	bool idling;
 };
 
 struct rte_ring;

@@ -1,0 +1,167 @@
+/*
+ * What a reactor does when a turn found nothing: poll on for a while, then sleep in one wait.
+ *
+ * The while is learnt. Each idle time that was shorter than the configured budget says that
+ * polling pays (the budget doubles, up to the configured one); each longer one says that it does
+ * not (it halves, down to none). So a busy queue at depth 1 is polled and a keep-alive every few
+ * seconds costs one wake-up and no spinning.
+ *
+ * A reactor embedded in a foreign loop (nvhi_reactor_fd) counts as asleep whenever that loop has
+ * the thread: messages then write the eventfd, and a timerfd stands for the next timer. Owner
+ * thread.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rte_pause.h>
+
+#include "base/reactor_impl.h"
+
+/* A budget below this is not worth a turn; growing starts here. */
+#define IDLE_BUDGET_MIN_NS 5000ull
+
+void nvhi_idle_init(struct nvh_reactor *reactor, uint32_t spin_us)
+{
+	reactor->idle.max_ns = spin_us * NVHI_NSEC_PER_USEC;
+	reactor->idle.budget_ns = reactor->idle.max_ns;
+}
+
+/* The last turn did work other than timers: an idle time, if there was one, ended with it. */
+void nvhi_idle_worked(struct nvh_reactor *reactor)
+{
+	struct nvhi_idle *idle = &reactor->idle;
+	uint64_t length;
+
+	if (!idle->idling)
+		return;
+	idle->idling = false;
+	length = reactor->now - idle->since;
+	if (length > idle->max_ns) {
+		idle->budget_ns /= 2;
+		if (idle->budget_ns < IDLE_BUDGET_MIN_NS)
+			idle->budget_ns = 0;
+	} else if (idle->budget_ns < idle->max_ns) {
+		idle->budget_ns = idle->budget_ns ? idle->budget_ns * 2 : IDLE_BUDGET_MIN_NS;
+		if (idle->budget_ns > idle->max_ns)
+			idle->budget_ns = idle->max_ns;
+	}
+}
+
+int nvhi_idle_wait(struct nvh_reactor *reactor, uint64_t limit)
+{
+	struct nvhi_idle *idle = &reactor->idle;
+	uint64_t deadline = nvhi_reactor_next_deadline(reactor);
+	uint64_t now, timeout;
+	int err;
+
+	if (!idle->idling) {
+		idle->idling = true;
+		idle->since = reactor->now;
+	}
+	if (reactor->poll || reactor->now - idle->since < idle->budget_ns) {
+		rte_pause();
+		return 0;
+	}
+	if (reactor->simulated)
+		return -EDEADLK; /* nothing will ever come: virtual time is moved from outside */
+	if (nvhi_reactor_must_turn(reactor))
+		return 0;
+
+	if (limit < deadline)
+		deadline = limit;
+	now = reactor->now;
+	if (deadline != NVHI_NEVER)
+		now = nvhi_reactor_clock(reactor);
+	if (deadline <= now)
+		return 0;
+	timeout = deadline == NVHI_NEVER ? NVHI_NEVER : deadline - now;
+
+	__atomic_store_n(&reactor->asleep, 1, __ATOMIC_RELAXED);
+	nvhi_full_fence();
+	if (!nvhi_inbox_empty(reactor) || __atomic_load_n(&reactor->stopping, __ATOMIC_RELAXED)) {
+		__atomic_store_n(&reactor->asleep, 0, __ATOMIC_RELAXED);
+		return 0;
+	}
+	reactor->stats.sleeps++;
+	err = nvhi_sources_wait(reactor, timeout);
+	__atomic_store_n(&reactor->asleep, 0, __ATOMIC_RELAXED);
+	return err;
+}
+
+/* ---- in a foreign loop ------------------------------------------------------------------- */
+
+static int embedded_timer_fd(struct nvh_reactor *reactor)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = &reactor->timer_fd};
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (epoll_ctl(reactor->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	reactor->timer_fd = fd;
+	reactor->timer_fd_deadline = NVHI_NEVER;
+	return 0;
+}
+
+/* Set only when it must go off earlier: a timer put off costs one idle wake-up, not a syscall
+ * each time. Edge-triggered, so that an expiry need not be read. */
+static void embedded_set_timer(struct nvh_reactor *reactor)
+{
+	uint64_t deadline = nvhi_reactor_next_deadline(reactor);
+	struct itimerspec spec;
+
+	if (deadline >= reactor->timer_fd_deadline)
+		return;
+	memset(&spec, 0, sizeof(spec));
+	spec.it_value.tv_sec = (time_t)(deadline / NVHI_NSEC_PER_SEC);
+	spec.it_value.tv_nsec = (long)(deadline % NVHI_NSEC_PER_SEC);
+	if (deadline == 0)
+		spec.it_value.tv_nsec = 1; /* zero would disarm it; long past all the same */
+	if (timerfd_settime(reactor->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL) == 0)
+		reactor->timer_fd_deadline = deadline;
+	else
+		nvhi_reactor_wake(reactor); /* a turn too many rather than one too late */
+}
+
+void nvhi_embedded_leave(struct nvh_reactor *reactor)
+{
+	embedded_set_timer(reactor);
+	__atomic_store_n(&reactor->asleep, 1, __ATOMIC_RELAXED);
+	nvhi_full_fence();
+	if (nvhi_inbox_empty(reactor) && !nvhi_reactor_must_turn(reactor) && !reactor->poll)
+		return;
+	if (__atomic_exchange_n(&reactor->asleep, 0, __ATOMIC_ACQ_REL))
+		nvhi_reactor_wake(reactor);
+}
+
+void nvhi_embedded_notify(struct nvh_reactor *reactor)
+{
+	if (__builtin_expect(reactor->embedded, 0) && !reactor->in_turn &&
+	    !nvhi_reactor_is_current(reactor))
+		nvhi_embedded_leave(reactor);
+}
+
+int nvhi_reactor_fd(struct nvh_reactor *reactor)
+{
+	int err;
+
+	if (reactor->simulated)
+		return -EOPNOTSUPP;
+	if (!reactor->embedded) {
+		err = embedded_timer_fd(reactor);
+		if (err)
+			return err;
+		reactor->embedded = true;
+		if (!nvhi_reactor_is_current(reactor))
+			nvhi_embedded_leave(reactor);
+	}
+	return reactor->epoll_fd;
+}
