@@ -1,56 +1,76 @@
 /*
- * How a unit test program runs its CUnit tests and ends: with the line "N passed, N failed" that
- * tests/run.sh sums, and exit status 1 when anything failed. With arguments only the tests whose
- * names hold one of them run.
+ * The frame of a unit test program, over CUnit:
  *
- *	static const struct nvh_test tests[] = {NVH_TEST(a_list_starts_empty), ...};
- *	int main(int argc, char **argv) { return NVH_CUNIT_MAIN("base/list", tests, argc, argv); }
+ *	#include "tests/unit/nvh_cunit.h"
+ *	static void a_timer_fires_once(void) { CU_ASSERT_EQUAL(fired, 1); }
+ *	NVH_UNIT_MAIN("base/reactor", NVH_TEST(a_timer_fires_once), NVH_TEST(...))
+ *
+ * The program ends with the line "N passed, N failed, N skipped" (tests, not assertions) and exits
+ * non-zero when one failed. Arguments choose tests: those whose name contains one of them. A test
+ * that runs longer than NVH_TEST_SECONDS ends the program with its name.
  */
-#ifndef NVH_CUNIT_H
-#define NVH_CUNIT_H
+#ifndef TESTS_UNIT_NVH_CUNIT_H
+#define TESTS_UNIT_NVH_CUNIT_H
 
-#include <CUnit/Basic.h>
 #include <CUnit/CUnit.h>
-#include <stdio.h>
-#include <string.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#define NVH_TEST_SECONDS 120
 
 struct nvh_test {
 	const char *name;
 	void (*fn)(void);
 };
-#define NVH_TEST(function) {#function, function}
-#define NVH_CUNIT_MAIN(suite, tests, argc, argv)                                                   \
-	nvh_cunit_main(suite, tests, sizeof(tests) / sizeof((tests)[0]), argc, argv)
+#define NVH_TEST(test_fn) {#test_fn, test_fn}
 
-static inline int nvh_cunit_main(const char *suite_name, const struct nvh_test *tests,
-				 size_t count, int argc, char **argv)
+int nvh_unit_main(int argc, char **argv, const char *module, const struct nvh_test *tests,
+		  size_t count);
+#define NVH_UNIT_MAIN(module, ...)                                                                 \
+	int main(int argc, char **argv)                                                            \
+	{                                                                                          \
+		static const struct nvh_test tests[] = {__VA_ARGS__};                              \
+                                                                                                   \
+		return nvh_unit_main(argc, argv, module, tests, sizeof(tests) / sizeof(tests[0])); \
+	}
+
+/* Counts the running test as skipped and says why; return from the test behind it. */
+void nvh_test_skip(const char *why);
+
+/* Monotonic milliseconds, for deadlines of waits. */
+static inline uint64_t nvh_test_ms(void)
 {
-	unsigned int run, failed;
-	CU_pSuite suite;
+	struct timespec ts;
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (CU_initialize_registry() != CUE_SUCCESS)
-		return 1;
-	suite = CU_add_suite(suite_name, NULL, NULL);
-	for (size_t i = 0; suite && i < count; i++) {
-		int wanted = argc < 2;
-
-		for (int a = 1; a < argc; a++)
-			wanted |= strstr(tests[i].name, argv[a]) != NULL;
-		if (wanted && !CU_add_test(suite, tests[i].name, tests[i].fn))
-			suite = NULL;
-	}
-	if (!suite) {
-		printf("%s: CUnit refused the suite\n0 passed, 1 failed\n", suite_name);
-		return 1;
-	}
-	CU_basic_set_mode(CU_BRM_VERBOSE);
-	CU_basic_run_tests();
-	run = CU_get_number_of_tests_run();
-	failed = CU_get_number_of_tests_failed();
-	CU_cleanup_registry();
-	printf("\n%u passed, %u failed\n", run - failed, failed);
-	return failed ? 1 : 0;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
+
+static inline void nvh_test_nap(void)
+{
+	nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+}
+
+/* Waits until `condition` holds, `ms` at most; its value. For what other threads do. */
+#define NVH_WAIT(condition, ms)                                                                    \
+	({                                                                                         \
+		uint64_t nvh_wait_end = nvh_test_ms() + (ms);                                      \
+                                                                                                   \
+		while (!(condition) && nvh_test_ms() < nvh_wait_end)                               \
+			nvh_test_nap();                                                            \
+		(condition);                                                                       \
+	})
+
+/* Runs `reactor` (of this thread) until `condition` holds, `ms` at most; the condition's value. */
+#define NVH_RUN_UNTIL(reactor, condition, ms)                                                      \
+	({                                                                                         \
+		uint64_t nvh_wait_end = nvh_test_ms() + (ms);                                      \
+                                                                                                   \
+		while (!(condition) && nvh_test_ms() < nvh_wait_end)                               \
+			nvhi_reactor_run(reactor, 10);                                             \
+		(condition);                                                                       \
+	})
 
 #endif
