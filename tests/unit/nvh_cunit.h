@@ -12,6 +12,7 @@
 #ifndef TESTS_UNIT_NVH_CUNIT_H
 #define TESTS_UNIT_NVH_CUNIT_H
 
+#include <CUnit/Basic.h>
 #include <CUnit/CUnit.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,6 +36,10 @@ int nvh_unit_main(int argc, char **argv, const char *module, const struct nvh_te
                                                                                                    \
 		return nvh_unit_main(argc, argv, module, tests, sizeof(tests) / sizeof(tests[0])); \
 	}
+
+/* The same with a table and a main of one's own: return NVH_CUNIT_MAIN("x", tests, argc, argv); */
+#define NVH_CUNIT_MAIN(module, tests, argc, argv)                                                  \
+	nvh_unit_main(argc, argv, module, tests, sizeof(tests) / sizeof((tests)[0]))
 
 /* Counts the running test as skipped and says why; return from the test behind it. */
 void nvh_test_skip(const char *why);
