@@ -45,9 +45,19 @@ struct nvhi_pdu_error {
 	uint8_t fes;	   /* enum nvh_tcp_fes */
 	uint32_t fei;	   /* offset of the field in the header, or the digest received */
 	const char *field; /* "PLEN" */
-	const char *what;  /* "not header + digests + data" */
+	const char *what;  /* "shorter than the header" */
 	uint64_t value;	   /* what the peer sent */
 };
+
+static inline void nvhi_pdu_error_set(struct nvhi_pdu_error *ret_error, uint8_t fes, uint32_t fei,
+				      const char *field, const char *what, uint64_t value)
+{
+	ret_error->fes = fes;
+	ret_error->fei = fei;
+	ret_error->field = field;
+	ret_error->what = what;
+	ret_error->value = value;
+}
 
 union nvhi_pdu_hdr {
 	struct nvh_tcp_ch ch;
@@ -93,8 +103,10 @@ uint32_t nvhi_pdu_r2t_build(void *buf, const struct nvhi_pdu_params *params, uin
 uint32_t nvhi_pdu_term_build(void *buf, const struct nvhi_pdu_params *params,
 			     const struct nvhi_pdu_error *error, const void *hdr, size_t hdr_len);
 
-/* Digest of the next `len` bytes at a cursor; the cursor does not move. */
+/* Digest of the next `len` bytes at a cursor, which must hold them; the cursor does not move. */
 uint32_t nvhi_pdu_ddgst(const struct nvhi_iov_cursor *data, size_t len);
+/* The same as a step of a running CRC (base/crc32c.h). */
+uint32_t nvhi_pdu_crc_cursor(uint32_t crc, const struct nvhi_iov_cursor *data, size_t len);
 static inline void nvhi_pdu_ddgst_put(uint8_t out[4], uint32_t digest)
 {
 	out[0] = (uint8_t)digest;
@@ -110,7 +122,8 @@ uint32_t nvhi_pdu_hlen(uint8_t type);
 
 /*
  * Checks the 8 bytes of a common header, so that nonsense ends the connection before anything is
- * awaited: the type against role and phase, HLEN, flags, and the bounds of PLEN.
+ * awaited: the type against role and phase, HLEN, flags, and the bounds of PLEN. Reserved bits and
+ * fields are ignored, as the specification demands.
  * Returns 0, or -EPROTO with *ret_error filled.
  */
 int nvhi_pdu_check_common(const struct nvhi_pdu_params *params, const struct nvh_tcp_ch *ch,
@@ -119,7 +132,9 @@ int nvhi_pdu_check_common(const struct nvhi_pdu_params *params, const struct nvh
 /*
  * Checks a whole header (nvhi_pdu_check_common passed; `hdr` has hlen bytes, and the digest behind
  * them where there is one): header digest, PDO, PLEN, lengths, offsets, and the fields of the type.
- * Returns 0 with the payload's length in *ret_data_len, or -EPROTO with *ret_error filled.
+ * Returns 0 with the payload's length in *ret_data_len, or -EPROTO with *ret_error filled. Left to
+ * the owner: CCCID, TTAG, ranges against the request, and that ICResp enables no digest that ICReq
+ * did not offer.
  */
 int nvhi_pdu_check(const struct nvhi_pdu_params *params, const union nvhi_pdu_hdr *hdr,
 		   uint32_t *ret_data_len, struct nvhi_pdu_error *ret_error);
@@ -130,7 +145,7 @@ static inline bool nvhi_pdu_has_hdgst(const struct nvhi_pdu_params *params, uint
 	return params->hdgst && type >= NVH_TCP_CAPSULE_CMD;
 }
 
-/* "PLEN 4294967295: not header + digests + data (FES 1, FEI 4)"; returns `buf`. */
+/* "PLEN 7 shorter than the header (invalid PDU header field, FEI 4)"; returns `buf`. */
 const char *nvhi_pdu_error_text(const struct nvhi_pdu_error *error, char *buf, size_t len);
 const char *nvhi_pdu_fes_text(unsigned fes);
 
