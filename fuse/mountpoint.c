@@ -1,0 +1,240 @@
+/*
+ * Mounting and unmounting proper: system calls and fusermount3, which may block or fork, so they run
+ * on a short-lived helper thread and report to the home reactor. It looks at the mount point first,
+ * because "fusermount3: exit 1" helps nobody.
+ */
+#include "fuse/impl.h"
+
+#include <errno.h>
+#include <fuse.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+struct mountpoint_job {
+	struct nvhi_msg msg;
+	struct nvh_reactor *home;
+	void (*work)(struct mountpoint_job *job);
+	nvf_mountpoint_fn done;
+	void *arg;
+	bool want_dir, lazy;
+	int result;
+	char *path, *options;
+	char message[512];
+};
+
+static void job_fail(struct mountpoint_job *job, int err, const char *text)
+{
+	job->result = err;
+	snprintf(job->message, sizeof(job->message), "mount %s: %s", job->path, text);
+}
+
+/* ---- the thread ------------------------------------------------------------------------------------- */
+
+static void job_reported(struct nvhi_msg *msg)
+{
+	struct mountpoint_job *job = nvhi_container_of(msg, struct mountpoint_job, msg);
+
+	job->done(job->arg, job->result, job->message);
+	free(job->path);
+	free(job->options);
+	free(job);
+}
+
+static void *job_main(void *arg)
+{
+	struct mountpoint_job *job = arg;
+
+	job->work(job);
+	nvhi_reactor_post(job->home, &job->msg);
+	return NULL;
+}
+
+static int job_start(struct mountpoint_job *job)
+{
+	sigset_t all, old;
+	pthread_t thread;
+	int err;
+
+	job->msg.fn = job_reported;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(&thread, NULL, job_main, job);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (err == 0)
+		pthread_detach(thread);
+	return -err;
+}
+
+static struct mountpoint_job *job_new(struct nvh_reactor *home, const char *path,
+				      const char *options, nvf_mountpoint_fn done, void *arg)
+{
+	struct mountpoint_job *job = calloc(1, sizeof(*job));
+
+	if (!job)
+		return NULL;
+	job->home = home;
+	job->path = strdup(path);
+	job->options = strdup(options);
+	job->done = done;
+	job->arg = arg;
+	if (!job->path || !job->options) {
+		free(job->path);
+		free(job->options);
+		free(job);
+		return NULL;
+	}
+	return job;
+}
+
+/* ---- unmount ---------------------------------------------------------------------------------------- */
+
+static int fusermount_detach(const char *path, bool lazy)
+{
+	const char *argv[] = {"fusermount3", "-u", "-q", lazy ? "-z" : "--", lazy ? "--" : path,
+			      lazy ? path : NULL, NULL};
+	posix_spawn_file_actions_t quiet;
+	int status = -1, err;
+	pid_t pid;
+
+	err = posix_spawn_file_actions_init(&quiet);
+	if (err)
+		return -err;
+	posix_spawn_file_actions_addopen(&quiet, STDERR_FILENO, "/dev/null", 1 /* O_WRONLY */, 0);
+	err = posix_spawnp(&pid, "fusermount3", &quiet, NULL, (char *const *)(uintptr_t)argv,
+			   environ);
+	posix_spawn_file_actions_destroy(&quiet);
+	if (err)
+		return -err;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EBUSY;
+}
+
+static int detach(const char *path, bool lazy)
+{
+	if (umount2(path, lazy ? MNT_DETACH : 0) == 0)
+		return 0;
+	if (errno != EPERM)
+		return -errno;
+	return fusermount_detach(path, lazy);
+}
+
+static void work_close(struct mountpoint_job *job)
+{
+	job->result = detach(job->path, job->lazy);
+	if (job->result < 0)
+		snprintf(job->message, sizeof(job->message), "umount %s: %s", job->path,
+			 strerror(-job->result));
+}
+
+/* ---- mount ------------------------------------------------------------------------------------------ */
+
+/* 0, or a failure told in the job. */
+static int look_at_mountpoint(struct mountpoint_job *job)
+{
+	struct stat st;
+
+	if (stat(job->path, &st) < 0 && errno == ENOTCONN) {
+		detach(job->path, true); /* the stale mount of a server that died */
+		errno = 0;
+		if (stat(job->path, &st) == 0)
+			errno = 0;
+	}
+	if (stat(job->path, &st) < 0) {
+		job_fail(job, -errno, errno == ENOENT
+					  ? "no such file or directory (create it first)"
+					  : strerror(errno));
+		return -1;
+	}
+	if (job->want_dir && !S_ISDIR(st.st_mode)) {
+		job_fail(job, -ENOTDIR,
+			 "not a directory (the whole tree mounts on a directory; for one namespace "
+			 "over a file give --ns NQN:NSID)");
+		return -1;
+	}
+	if (!job->want_dir && !S_ISREG(st.st_mode)) {
+		job_fail(job, -EINVAL,
+			 "not a regular file (one namespace mounts over an existing file; touch one)");
+		return -1;
+	}
+	if (access("/dev/fuse", R_OK | W_OK) < 0) {
+		job_fail(job, -errno,
+			 errno == ENOENT
+			     ? "/dev/fuse is missing (modprobe fuse; in a container: --device /dev/fuse)"
+			     : "/dev/fuse may not be opened (its permissions should be 0666)");
+		return -1;
+	}
+	return 0;
+}
+
+static void work_open(struct mountpoint_job *job)
+{
+	int fd;
+
+	if (look_at_mountpoint(job) < 0)
+		return;
+	errno = 0;
+	fd = fuse_open_channel(job->path, job->options);
+	if (fd >= 0) {
+		job->result = fd;
+		return;
+	}
+	if (geteuid() != 0 && strstr(job->options, "allow_other"))
+		job_fail(job, -EPERM,
+			 "fusermount3 refused (--allow-other as a plain user needs user_allow_other in "
+			 "/etc/fuse.conf)");
+	else if (geteuid() != 0)
+		job_fail(job, -EPERM,
+			 "fusermount3 refused (is the package fuse3 installed, and is the mount point "
+			 "yours?)");
+	else
+		job_fail(job, errno ? -errno : -EIO, errno ? strerror(errno) : "mount(2) failed");
+}
+
+int nvf_mountpoint_open(struct nvh_reactor *home, const char *path, const char *options,
+			bool want_dir, nvf_mountpoint_fn done, void *arg)
+{
+	struct mountpoint_job *job = job_new(home, path, options, done, arg);
+	int err;
+
+	if (!job)
+		return -ENOMEM;
+	job->want_dir = want_dir;
+	job->work = work_open;
+	err = job_start(job);
+	if (err < 0) {
+		free(job->path);
+		free(job->options);
+		free(job);
+	}
+	return err;
+}
+
+int nvf_mountpoint_close(struct nvh_reactor *home, const char *path, bool lazy,
+			 nvf_mountpoint_fn done, void *arg)
+{
+	struct mountpoint_job *job = job_new(home, path, "", done, arg);
+	int err;
+
+	if (!job)
+		return -ENOMEM;
+	job->lazy = lazy;
+	job->work = work_close;
+	err = job_start(job);
+	if (err < 0) {
+		free(job->path);
+		free(job->options);
+		free(job);
+	}
+	return err;
+}
