@@ -57,6 +57,7 @@ struct nvhi_stream {
 	struct nvh_reactor *reactor;
 	nvhi_stream_event_fn on_event;
 	int error; /* -errno behind a HANGUP, 0 when unknown */
+	void *owner; /* the event callback's own business; set it after connect or adopt */
 };
 
 struct nvhi_stream_connect_opts {

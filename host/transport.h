@@ -94,7 +94,8 @@ struct nvhi_tctrlr {
 /* Told on the qpair's reactor, never from inside a call into the transport. */
 struct nvhi_qpair_events {
 	/* The answer to connect(): 0 and the queue takes commands; or -errno. -EPROTO / -EACCES...: with
-	 * cpl when it was the Connect command that failed, NULL otherwise. */
+	 * cpl when it was the Connect command that failed, NULL otherwise; qpair->why says it in words. Not
+	 * called any more when revoke() came first. */
 	void (*connected)(struct nvhi_qpair *qpair, int err, const struct nvh_cpl *cpl);
 	/* A live queue broke (once). Requests stay lent until revoke(). `why` is for the log. */
 	void (*lost)(struct nvhi_qpair *qpair, int err, const char *why);
@@ -119,6 +120,7 @@ struct nvhi_qpair {
 	uint16_t depth;			/* commands that may be in flight at once */
 	uint16_t inflight;
 	char name[32];			/* "nvh0/q2": for logs */
+	char why[192];			/* after a failed connect or a loss: what happened */
 	uint64_t last_rx_ns;		/* when the peer was last heard (traffic-based keep-alive) */
 	uint64_t oldest_submit_ns;	/* unused by transports; for the watchdog */
 };
@@ -132,7 +134,11 @@ struct nvhi_reg_op {
 	uint8_t size;			/* 4 or 8 */
 	uint64_t value;			/* in for set, out for get */
 	nvhi_reg_done_fn done;
-	struct nvhi_req req;		/* the transport's: Property Get/Set travel as commands */
+	/* the transport's: Property Get/Set travel as commands */
+	struct nvhi_req req;
+	struct nvhi_qpair *qpair;
+	struct nvhi_defer defer;
+	int err;
 };
 
 /* ---- the table ---------------------------------------------------------------------------- */

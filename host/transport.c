@@ -1,0 +1,17 @@
+/*
+ * The one table that names the transports. Whoever needs one finds it here by its type.
+ */
+#include "fabric/tcp/tcp.h"
+#include "host/transport.h"
+
+static const struct nvhi_transport *const transports[] = {
+	&nvhi_transport_tcp,
+};
+
+const struct nvhi_transport *nvhi_transport_by_type(enum nvh_trtype trtype)
+{
+	for (size_t i = 0; i < NVHI_ARRAY_SIZE(transports); i++)
+		if (transports[i]->trtype == trtype)
+			return transports[i];
+	return NULL;
+}
