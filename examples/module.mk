@@ -7,3 +7,7 @@ $(B)/examples/%: $(B)/examples/%.o $(B)/lib/libnvhost.so.$(VERSION)
 .PHONY: examples
 examples: $(EXAMPLES)
 HELP += examples "build examples/"
+.PHONY: demo
+demo: all
+	@BIN=$(CURDIR)/$(B)/bin examples/demo.sh
+HELP += demo "the main job, seen: target, discover, connect, mount, write, verify"

@@ -3,3 +3,19 @@
 -include tests/e2e/module.mk
 -include tests/fuzz/module.mk
 -include tests/bench/module.mk
+
+.PHONY: check check-layering check-asan check-tsan test-deps
+# The README's test command: everything, with one closing line that counts.
+check: all examples unit test-deps
+	@$(E2E_ENV) tests/run.sh tests/layering.py $(UNIT_TESTS) $(sort $(filter-out tests/e2e/lib.%,$(E2E_TESTS)))
+test-deps:
+	@packaging/deps.sh test
+$(patsubst %.c,$(B)/%.o,$(UNIT_SRCS)) $(UNIT_HELPER_OBJS): | test-deps
+check-layering:
+	@tests/layering.py
+check-asan:
+	@$(MAKE) --no-print-directory MODE=asan check
+check-tsan:
+	@$(MAKE) --no-print-directory MODE=tsan check-unit
+HELP += check "all tests: unit, end to end, layering" check-layering "who may include whom" \
+	check-asan "unit and e2e tests under ASan+UBSan" check-tsan "unit tests under TSan"
