@@ -63,7 +63,8 @@ static void *dma_map_pages(size_t size, size_t align, size_t *ret_length)
 			munmap(base + head + size, spare - head);
 		base += head;
 	}
-	/* Populated now, not on the I/O path; where the kernel cannot (before 5.14) first use does. */
+	/* Populated now, not on the I/O path; where the kernel cannot (before 5.14) first use does.
+	 */
 	madvise(base, size, MADV_POPULATE_WRITE);
 	*ret_length = size;
 	return base;
@@ -102,7 +103,7 @@ static struct dma_block *dma_find(const void *ptr)
 {
 	struct dma_block *block;
 
-	nvhi_list_for_each(block, &dma_blocks, link)
+	nvhi_list_for_each (block, &dma_blocks, link)
 		if (block->base == ptr)
 			return block;
 	return NULL;

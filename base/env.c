@@ -18,7 +18,7 @@
 #include "base/log.h"
 
 #define ENV_ALLOW_MAX 64
-#define ENV_ARGS_MAX (16 + 2 * ENV_ALLOW_MAX)
+#define ENV_ARGS_MAX  (16 + 2 * ENV_ALLOW_MAX)
 
 static pthread_mutex_t env_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool env_done;

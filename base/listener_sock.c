@@ -12,13 +12,13 @@
 #include "base/stream_sock.h"
 
 #define LISTENER_ACCEPTS_PER_TURN 16
-#define LISTENER_REST_NS (100 * NVHI_NSEC_PER_MSEC)
+#define LISTENER_REST_NS          (100 * NVHI_NSEC_PER_MSEC)
 
 struct sock_listener {
 	struct nvhi_listener listener;
 	struct nvhi_source source;
 	struct nvhi_timer rest;
-	bool starved;	   /* said so in the log; cleared by the next accept that works */
+	bool starved;      /* said so in the log; cleared by the next accept that works */
 	bool *closed_flag; /* set by unlisten while a connection is being handed out */
 };
 
@@ -116,7 +116,8 @@ int nvhi_sock_listen(struct nvhi_net *net, struct nvh_reactor *reactor, const st
 	sock->listener.on_accept = on_accept;
 	sock->listener.addr_len = sizeof(sock->listener.addr);
 	sock->rest.fn = listener_rested;
-	if (getsockname(fd, (struct sockaddr *)&sock->listener.addr, &sock->listener.addr_len) < 0) {
+	if (getsockname(fd, (struct sockaddr *)&sock->listener.addr, &sock->listener.addr_len) <
+	    0) {
 		err = -errno;
 		goto err_close;
 	}

@@ -27,7 +27,7 @@ static const char *const component_names[] = {
 };
 
 static const char *const level_names[] = {
-	[NVHI_LOG_ERROR] = "error", [NVHI_LOG_WARN] = "warn",	[NVHI_LOG_INFO] = "info",
+	[NVHI_LOG_ERROR] = "error", [NVHI_LOG_WARN] = "warn",   [NVHI_LOG_INFO] = "info",
 	[NVHI_LOG_DEBUG] = "debug", [NVHI_LOG_TRACE] = "trace",
 };
 

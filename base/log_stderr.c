@@ -47,7 +47,8 @@ void nvhi_log_to_stderr(enum nvhi_log_level level, const char *component, const 
 		__atomic_store_n(&journal, is_journal, __ATOMIC_RELAXED);
 	}
 	if (is_journal) {
-		len = snprintf(text, sizeof(text), "<%c>%s: %s\n", priority[level], component, line);
+		len = snprintf(text, sizeof(text), "<%c>%s: %s\n", priority[level], component,
+			       line);
 	} else {
 		log_format_time(stamp, sizeof(stamp));
 		len = snprintf(text, sizeof(text), "%s %s %s: %s\n", stamp,

@@ -10,7 +10,8 @@
 
 #include "base/reactor_impl.h"
 
-/* Deferred work that defers again is run on in the same turn this often, then waits for the next. */
+/* Deferred work that defers again is run on in the same turn this often, then waits for the next.
+ */
 #define DEFER_ROUNDS 4
 
 static __thread struct nvh_reactor *current_reactor;
@@ -217,7 +218,7 @@ bool nvhi_reactor_must_turn(const struct nvh_reactor *reactor)
 
 	if (!nvhi_list_empty(&reactor->deferred) || reactor->event_count > 0)
 		return true;
-	nvhi_list_for_each(poller, &reactor->pollers, link)
+	nvhi_list_for_each (poller, &reactor->pollers, link)
 		if (poller->busy)
 			return true;
 	return false;

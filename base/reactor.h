@@ -22,8 +22,8 @@ struct nvh_reactor;
 
 #define NVHI_NSEC_PER_USEC 1000ull
 #define NVHI_NSEC_PER_MSEC 1000000ull
-#define NVHI_NSEC_PER_SEC 1000000000ull
-#define NVHI_NEVER UINT64_MAX
+#define NVHI_NSEC_PER_SEC  1000000000ull
+#define NVHI_NEVER         UINT64_MAX
 
 /* ---- clock ------------------------------------------------------------------------------- */
 
@@ -36,12 +36,12 @@ extern const struct nvhi_clock nvhi_clock_monotonic;
 /* ---- life -------------------------------------------------------------------------------- */
 
 struct nvhi_reactor_opts {
-	const char *name;		/* for logs and the thread name; copied; NULL: "reactor" */
+	const char *name;               /* for logs and the thread name; copied; NULL: "reactor" */
 	const struct nvhi_clock *clock; /* NULL: nvhi_clock_monotonic */
-	uint32_t spin_us;		/* idle time polled before sleeping; see NVHI_SPIN_DEFAULT */
-	bool poll;			/* never sleep: a dedicated core */
-	bool simulated;			/* no epoll, no eventfd: driven by nvhi_reactor_turn alone */
-	uint32_t inbox_size;		/* messages the ring holds before it spills; 0: 256 */
+	uint32_t spin_us;    /* idle time polled before sleeping; see NVHI_SPIN_DEFAULT */
+	bool poll;           /* never sleep: a dedicated core */
+	bool simulated;      /* no epoll, no eventfd: driven by nvhi_reactor_turn alone */
+	uint32_t inbox_size; /* messages the ring holds before it spills; 0: 256 */
 };
 #define NVHI_SPIN_DEFAULT_US 40u
 
@@ -137,7 +137,7 @@ struct nvhi_source {
 	nvhi_source_fn fn;
 	unsigned int events;
 	bool eager;
-	struct nvhi_list link;	     /* the reactor's: all sources */
+	struct nvhi_list link;       /* the reactor's: all sources */
 	struct nvhi_list eager_link; /* the reactor's: those tried without asking epoll */
 };
 int nvhi_source_add(struct nvh_reactor *reactor, struct nvhi_source *source, int fd,

@@ -19,7 +19,7 @@
 #include "base/reactor_impl.h"
 
 #define INBOX_SIZE_DEFAULT 256u
-#define INBOX_BATCH 32u
+#define INBOX_BATCH        32u
 
 /* Not a message: ends the stack, and stands alone in it while the owner works on what it took. */
 static struct nvhi_msg spill_open;
@@ -66,7 +66,8 @@ int nvhi_inbox_init(struct nvh_reactor *reactor, uint32_t size)
 
 	if (bytes < 0)
 		return (int)bytes;
-	ring = aligned_alloc(RTE_CACHE_LINE_SIZE, RTE_ALIGN_CEIL((size_t)bytes, RTE_CACHE_LINE_SIZE));
+	ring = aligned_alloc(RTE_CACHE_LINE_SIZE,
+			     RTE_ALIGN_CEIL((size_t)bytes, RTE_CACHE_LINE_SIZE));
 	if (!ring)
 		return -ENOMEM;
 	err = rte_ring_init(ring, "inbox", slots, RING_F_MP_RTS_ENQ | RING_F_SC_DEQ);
@@ -179,7 +180,8 @@ int nvhi_inbox_run(struct nvh_reactor *reactor)
 		reactor->taken = inbox_take_spill(reactor);
 	done += inbox_run_ring(reactor);
 	if (!ring_quiet(reactor->ring))
-		return done; /* a sender is half way in; what it spills later must not overtake it */
+		return done; /* a sender is half way in; what it spills later must not overtake it
+			      */
 	done += inbox_run_taken(reactor);
 	__atomic_compare_exchange_n(&reactor->spill, &open, NULL, false, __ATOMIC_RELEASE,
 				    __ATOMIC_RELAXED);

@@ -88,8 +88,7 @@ int nvhi_source_add(struct nvh_reactor *reactor, struct nvhi_source *source, int
 	return 0;
 }
 
-int nvhi_source_modify(struct nvh_reactor *reactor, struct nvhi_source *source,
-		       unsigned int events)
+int nvhi_source_modify(struct nvh_reactor *reactor, struct nvhi_source *source, unsigned int events)
 {
 	struct epoll_event event = {.events = source_epoll_mask(events), .data.ptr = source};
 

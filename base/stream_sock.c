@@ -20,7 +20,7 @@ struct sock_stream {
 	struct nvhi_source source;
 	unsigned int wanted;
 	bool connecting;
-	bool deaf;	   /* the source is taken off: a hang-up was told and not answered */
+	bool deaf;         /* the source is taken off: a hang-up was told and not answered */
 	bool *closed_flag; /* set by close while an event is being delivered */
 };
 
@@ -67,8 +67,7 @@ static int sock_event(struct nvhi_source *source, unsigned int events)
 		events = sock_connect_done(sock, events);
 		if (!events)
 			return 0;
-	} else if ((events & NVHI_HANGUP) && sock->stream.error == 0 &&
-		   !(events & NVHI_READABLE)) {
+	} else if ((events & NVHI_HANGUP) && sock->stream.error == 0 && !(events & NVHI_READABLE)) {
 		/* With bytes still readable the error is left to readv, behind them. */
 		sock->stream.error = sock_error(source->fd);
 	}
@@ -107,7 +106,8 @@ static ssize_t sock_readv(struct nvhi_stream *stream, const struct iovec *iov, i
 static ssize_t sock_writev(struct nvhi_stream *stream, const struct iovec *iov, int iovcnt,
 			   bool more)
 {
-	struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)iovcnt};
+	struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)iov,
+			     .msg_iovlen = (size_t)iovcnt};
 	int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
 	int fd = sock_of(stream)->source.fd;
 	ssize_t sent;
@@ -273,7 +273,8 @@ static int sock_apply(int fd, const struct nvhi_stream_connect_opts *opts)
 	if (!err && opts->local_len &&
 	    bind(fd, (const struct sockaddr *)&opts->local, opts->local_len) < 0)
 		err = -errno;
-	/* A tuning that needs privilege above the system's own value; without it all still works. */
+	/* A tuning that needs privilege above the system's own value; without it all still works.
+	 */
 	if (!err && opts->busy_poll_us)
 		sock_set_int(fd, SOL_SOCKET, SO_BUSY_POLL, (int)opts->busy_poll_us);
 	return err;

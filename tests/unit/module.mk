@@ -8,9 +8,9 @@ UNIT_OBJS ?= $(LIB_OBJS) $(TARGET_OBJS) $(FUSE_OBJS) $(DAEMON_LIB_OBJS) $(CLI_LI
 # alloc_fail.c stands between our code and malloc.
 UNIT_WRAP := $(foreach fn,malloc calloc realloc aligned_alloc posix_memalign free strdup strndup \
 	asprintf vasprintf,-Wl,--wrap=$(fn))
-$(B)/lib/libunit.a: $(UNIT_HELPER_OBJS) $(UNIT_OBJS)
+$(B)/lib/libunit.a: $(UNIT_OBJS)
 	$(call say,AR,$@)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
-$(UNIT_TESTS): $(B)/%: $(B)/%.o $(B)/lib/libunit.a
+$(UNIT_TESTS): $(B)/%: $(B)/%.o $(UNIT_HELPER_OBJS) $(B)/lib/libunit.a
 	$(call link,$(UNIT_WRAP) -lcunit $(LIBS_BASE) $(LIBS_FUSE))
 $(patsubst %.c,$(B)/%.o,$(UNIT_SRCS)): EXTRA_CFLAGS += $(JSON_CFLAGS) $(FUSE_CFLAGS)
 

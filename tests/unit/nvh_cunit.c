@@ -39,14 +39,15 @@ static void unit_test_starts(const CU_pTest test, const CU_pSuite suite)
 	alarm(NVH_TEST_SECONDS);
 }
 
-static void unit_test_ends(const CU_pTest test, const CU_pSuite suite, const CU_pFailureRecord first)
+static void unit_test_ends(const CU_pTest test, const CU_pSuite suite,
+			   const CU_pFailureRecord first)
 {
 	(void)test;
 	alarm(0);
 	for (CU_pFailureRecord failure = first; failure; failure = failure->pNext)
 		if (failure->pSuite == suite && failure->pTest == test)
-			printf("    FAILED %s:%u: %s\n", failure->strFileName, failure->uiLineNumber,
-			       failure->strCondition);
+			printf("    FAILED %s:%u: %s\n", failure->strFileName,
+			       failure->uiLineNumber, failure->strCondition);
 	fflush(stdout);
 }
 

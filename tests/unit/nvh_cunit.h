@@ -25,7 +25,10 @@ struct nvh_test {
 	const char *name;
 	void (*fn)(void);
 };
-#define NVH_TEST(test_fn) {#test_fn, test_fn}
+#define NVH_TEST(test_fn)                                                                          \
+	{                                                                                          \
+#test_fn, test_fn                                                                  \
+	}
 
 int nvh_unit_main(int argc, char **argv, const char *module, const struct nvh_test *tests,
 		  size_t count);
