@@ -162,12 +162,13 @@ static bool send_term_req(struct nvhi_tcp_qpair *q, const struct nvhi_pdu_error 
 
 void nvhi_tcp_fail_proto(struct nvhi_tcp_qpair *q, const struct nvhi_pdu_error *error)
 {
-	char text[120];
+	uint8_t type = q->rx.hdr ? q->rx.hdr->ch.type : q->rx.type;
+	char text[160];
 
 	if (q->state >= NVHI_TCP_LOST)
 		return;
 	snprintf(q->qpair.why, sizeof(q->qpair.why), "protocol error in %s: %s",
-		 nvh_tcp_pdu_name(q->rx.type), nvhi_pdu_error_text(error, text, sizeof(text)));
+		 nvh_tcp_pdu_name(type), nvhi_pdu_error_text(error, text, sizeof(text)));
 	lose(q, -EPROTO, send_term_req(q, error));
 }
 

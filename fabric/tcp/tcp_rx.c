@@ -13,7 +13,7 @@
 #define RX_IOV 64
 /* Full reads in a row before other sources get their turn. */
 #define RX_READS 8
-/* Data PDUs are checked from these offsets of the header (the FEI of a TermReq). */
+/* Where the fields stand in their PDU's header: the FEI of a TermReq. */
 #define FEI_CCCID 8
 #define FEI_R2T_TTAG 10
 #define FEI_DATAO 12
@@ -29,7 +29,7 @@ static void rx_response(struct nvhi_tcp_qpair *q, const struct nvh_cpl *cpl)
 
 	if (!slot) {
 		nvhi_tcp_bad(q, NVH_TCP_FES_HDR_FIELD, FEI_CPL_CID, "CID",
-		       "no such command is outstanding", cid);
+		       "names no outstanding command", cid);
 		return;
 	}
 	if (q->sqflow && !nvhi_tcp_sqhd_good(q, nvh_le16_get(cpl->sqhd)))
@@ -45,21 +45,19 @@ static void rx_c2h_data(struct nvhi_tcp_qpair *q, const struct nvh_tcp_c2h_data 
 
 	if (!slot)
 		nvhi_tcp_bad(q, NVH_TCP_FES_HDR_FIELD, FEI_CCCID, "CCCID",
-		       "no such command is outstanding", cccid);
+		       "names no outstanding command", cccid);
 	else if (slot->req->dir != NVHI_DIR_TO_HOST)
 		nvhi_tcp_bad(q, NVH_TCP_FES_HDR_FIELD, FEI_CCCID, "CCCID",
-		       "data for a command that reads none", cccid);
+		       "names a command that reads no data", cccid);
 	else if (slot->last)
 		nvhi_tcp_bad(q, NVH_TCP_FES_SEQUENCE, FEI_CCCID, "CCCID",
-		       "data behind the last PDU of the command", cccid);
+		       "names a command whose last data has come", cccid);
 	else if (datao != slot->received)
 		nvhi_tcp_bad(q, NVH_TCP_FES_DATA_RANGE, FEI_DATAO, "DATAO",
-		       "not where the last PDU of the command ended", datao);
-	else if (datal == 0)
-		nvhi_tcp_bad(q, NVH_TCP_FES_HDR_FIELD, FEI_DATAL, "DATAL", "no data", datal);
+		       "is not where the last PDU of the command ended", datao);
 	else if (datal > slot->req->len - slot->received)
 		nvhi_tcp_bad(q, NVH_TCP_FES_DATA_RANGE, FEI_DATAL, "DATAL",
-		       "data past the end of the command's buffer", datal);
+		       "passes the end of the command's buffer", datal);
 	else
 		goto good;
 	return;
@@ -100,24 +98,22 @@ static void rx_r2t(struct nvhi_tcp_qpair *q, const struct nvh_tcp_r2t *pdu)
 
 	if (!slot)
 		nvhi_tcp_bad(q, NVH_TCP_FES_HDR_FIELD, FEI_CCCID, "CCCID",
-		       "no such command is outstanding", cccid);
+		       "names no outstanding command", cccid);
 	else if (slot->req->dir != NVHI_DIR_TO_CTRLR || slot->in_capsule)
 		nvhi_tcp_bad(q, NVH_TCP_FES_HDR_FIELD, FEI_CCCID, "CCCID",
-		       "R2T for a command that has no data to send", cccid);
+		       "names a command that has no data to send", cccid);
 	else if (slot->tx_end > q->tx.sent && slot->requested == 0)
 		nvhi_tcp_bad(q, NVH_TCP_FES_SEQUENCE, FEI_CCCID, "CCCID",
-		       "R2T before the command was sent", cccid);
-	else if (r2tl == 0)
-		nvhi_tcp_bad(q, NVH_TCP_FES_HDR_FIELD, FEI_DATAL, "R2TL", "asks for nothing", r2tl);
+		       "names a command that is not sent yet", cccid);
 	else if (r2to != slot->requested)
 		nvhi_tcp_bad(q, NVH_TCP_FES_DATA_RANGE, FEI_DATAO, "R2TO",
-		       "not where the last R2T of the command ended", r2to);
+		       "is not where the last R2T of the command ended", r2to);
 	else if (r2tl > slot->req->len - slot->requested)
 		nvhi_tcp_bad(q, NVH_TCP_FES_DATA_RANGE, FEI_DATAL, "R2TL",
-		       "asks for data past the end of the command's buffer", r2tl);
+		       "passes the end of the command's buffer", r2tl);
 	else if (slot->r2t_count == NVHI_TCP_MAXR2T)
-		nvhi_tcp_bad(q, NVH_TCP_FES_LIMIT, FEI_R2T_TTAG, "R2T",
-		       "more outstanding than MAXR2T allows", slot->r2t_count + 1u);
+		nvhi_tcp_bad(q, NVH_TCP_FES_LIMIT, FEI_R2T_TTAG, "R2T count",
+		       "is above MAXR2T", slot->r2t_count + 1u);
 	else
 		goto good;
 	return;
@@ -161,7 +157,7 @@ static void rx_header(struct nvhi_tcp_qpair *q)
 		rx_term_req(q, &hdr->term);
 		break;
 	default:
-		nvhi_tcp_bad(q, NVH_TCP_FES_HDR_FIELD, 0, "PDU type", "not for a host", q->rx.type);
+		nvhi_tcp_bad(q, NVH_TCP_FES_HDR_FIELD, 0, "PDU type", "is not for a host", q->rx.type);
 		break;
 	}
 }

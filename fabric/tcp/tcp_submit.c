@@ -168,19 +168,19 @@ static bool bytes_all_there(struct nvhi_tcp_qpair *q, const struct nvhi_tcp_slot
 
 	if (slot->tx_end > q->tx.sent || slot->r2t_count > 0) {
 		nvhi_tcp_bad(q, NVH_TCP_FES_SEQUENCE, 20, "CID",
-				"success before the command's data was sent", slot->cid);
+			     "succeeded before its data was sent", slot->cid);
 		return false;
 	}
 	if (req->short_ok)
 		return true;
 	if (req->dir == NVHI_DIR_TO_HOST && slot->received < req->len) {
-		nvhi_tcp_bad(q, NVH_TCP_FES_DATA_RANGE, 20, "C2HData",
-				"success with a hole: bytes received", slot->received);
+		nvhi_tcp_bad(q, NVH_TCP_FES_DATA_RANGE, 20, "data length",
+			     "is all that came of a read reported as success", slot->received);
 		return false;
 	}
 	if (req->dir == NVHI_DIR_TO_CTRLR && !slot->in_capsule && slot->requested < req->len) {
-		nvhi_tcp_bad(q, NVH_TCP_FES_DATA_RANGE, 20, "R2T",
-				"success without the data: bytes requested", slot->requested);
+		nvhi_tcp_bad(q, NVH_TCP_FES_DATA_RANGE, 20, "data length",
+			     "is all that was asked of a write reported as success", slot->requested);
 		return false;
 	}
 	return true;
@@ -193,9 +193,9 @@ bool nvhi_tcp_sqhd_good(struct nvhi_tcp_qpair *q, uint16_t sqhd)
 
 	if (sqhd >= entries || advance > q->sq_used) {
 		nvhi_tcp_bad(q, NVH_TCP_FES_HDR_FIELD, 16, "SQHD",
-				sqhd >= entries ? "beyond the submission queue"
-						: "beyond the commands submitted",
-				sqhd);
+			     sqhd >= entries ? "is beyond the submission queue"
+					     : "is beyond the commands submitted",
+			     sqhd);
 		return false;
 	}
 	q->sq_head = sqhd;
