@@ -1,0 +1,9 @@
+# Benches below the library: programs of their own, run by hand or by `make bench`.
+BENCH_BASE_OBJS := $(BASE_OBJS) $(FABRIC_OBJS) $(B)/host/transport.o
+$(B)/tests/bench/qpair_bench: $(B)/tests/bench/qpair_bench.o $(B)/tests/bench/null_ctrlr.o $(BENCH_BASE_OBJS)
+	$(call link,$(LIBS_BASE))
+
+BENCH_PROGRAMS += $(B)/tests/bench/qpair_bench
+.PHONY: bench-programs
+bench-programs: $(BENCH_PROGRAMS)
+HELP += bench-programs "the benches below the library (tests/bench)"
