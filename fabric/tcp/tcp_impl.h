@@ -109,6 +109,7 @@ struct nvhi_tcp_qpair {
 	struct nvhi_pdu_params params;
 	struct nvhi_pdu_rx rx;
 	uint8_t *staging;
+	bool rx_large; /* the last payload was large: expect another */
 	struct nvhi_tcp_slot *rx_slot; /* whose C2HData payload is arriving */
 	struct nvhi_tcp_tx tx;
 	uint64_t midway_mark, midway_pdus; /* counters when the deadline of a PDU midway was set */

@@ -13,6 +13,12 @@
 #define RX_IOV 64
 /* Full reads in a row before other sources get their turn. */
 #define RX_READS 8
+/*
+ * Payloads of this size and more are worth a readv of their own: behind one, and when the next is
+ * likely to be one, staging takes only as much as headers need, so that payload is not copied twice.
+ */
+#define RX_LARGE (12u << 10)
+#define RX_LARGE_STAGING 512
 /* Where the fields stand in their PDU's header: the FEI of a TermReq. */
 #define FEI_CCCID 8
 #define FEI_R2T_TTAG 10
@@ -66,6 +72,7 @@ good:
 	nvhi_iov_cursor_advance(&slot->cursor, datal);
 	slot->received += datal;
 	slot->last = q->rx.flags & NVH_TCP_F_LAST;
+	q->rx_large = datal >= RX_LARGE;
 	q->rx_slot = slot;
 }
 
@@ -220,15 +227,30 @@ static void rx_quiet(struct nvhi_tcp_qpair *q)
 	}
 }
 
+/* Where the next bytes go: how many elements, and through ret_bytes how many bytes. */
+static int rx_window(struct nvhi_tcp_qpair *q, struct iovec *iov, size_t *ret_bytes)
+{
+	int count = nvhi_pdu_rx_window(&q->rx, iov, RX_IOV);
+	struct iovec *last = &iov[count - 1];
+
+	if (q->rx_large && last->iov_len > RX_LARGE_STAGING &&
+	    (uint8_t *)last->iov_base >= q->staging &&
+	    (uint8_t *)last->iov_base < q->staging + q->rx.staging_size)
+		last->iov_len = RX_LARGE_STAGING;
+	*ret_bytes = nvhi_iov_length(iov, (uint32_t)count);
+	return count;
+}
+
 int nvhi_tcp_rx_event(struct nvhi_tcp_qpair *q)
 {
 	struct iovec iov[RX_IOV];
+	size_t bytes;
 	int work = 0;
 
 	if (q->state == NVHI_TCP_LOST)
 		return rx_drain(q);
 	for (int i = 0; i < RX_READS && rx_alive(q); i++) {
-		int count = nvhi_pdu_rx_window(&q->rx, iov, RX_IOV);
+		int count = rx_window(q, iov, &bytes);
 		ssize_t got = q->stream->ops->readv(q->stream, iov, count);
 
 		if (got == -EAGAIN) {
@@ -248,7 +270,7 @@ int nvhi_tcp_rx_event(struct nvhi_tcp_qpair *q)
 		q->qpair.last_rx_ns = nvhi_reactor_now(q->qpair.reactor);
 		nvhi_pdu_rx_landed(&q->rx, (size_t)got);
 		rx_process(q);
-		if ((size_t)got < nvhi_iov_length(iov, (uint32_t)count))
+		if ((size_t)got < bytes)
 			break;
 	}
 	if (rx_alive(q) && nvhi_pdu_rx_midway(&q->rx))
