@@ -58,6 +58,9 @@ struct tl_bdev_ops {
 	void (*submit)(struct tl_bdev *bdev, struct tl_bdev_io *io);
 	/* Memory that holds these blocks and may be read until the caller's request ends; NULL: none. */
 	const void *(*lend)(struct tl_bdev *bdev, uint64_t lba, uint64_t blocks);
+	/* Tries to end this I/O of its own early, completing it with NVH_ST_ABORT_REQUESTED; whether it
+	 * did. */
+	bool (*abort)(struct tl_bdev *bdev, struct tl_bdev_io *io);
 	/* 0 or -errno; called with no I/O in flight beyond the new end. -ENOTSUP where fixed. */
 	int (*resize)(struct tl_bdev *bdev, uint64_t blocks);
 	/* The file behind it, "" when there is none. */
@@ -75,6 +78,7 @@ struct tl_bdev {
 	uint32_t physical_block_size;
 	uint64_t blocks;
 	bool inline_io;	 /* submit always completes inline: buffers need not outlive the call */
+	bool lends;	 /* lend gives memory for every read of at most 128 KiB */
 	bool write_cache; /* a completed write may be lost until a flush */
 	bool read_only;
 	struct nvhi_list users; /* struct tl_bdev_user */

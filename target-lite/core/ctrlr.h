@@ -36,6 +36,14 @@ struct tl_error_entry {
 	uint64_t count, lba;
 	uint32_t nsid;
 	uint16_t sqid, cid, status;
+	uint8_t opc;
+};
+
+/* What one poll group counts for a controller: written by it alone (relaxed), read by any. */
+struct tl_ctrlr_group {
+	uint64_t commands; /* for traffic-based keep-alive */
+	uint64_t reads, writes, read_bytes, write_bytes;
+	uint8_t pad[24];
 };
 
 struct tl_ctrlr {
@@ -70,7 +78,7 @@ struct tl_ctrlr {
 	struct nvhi_timer kato_timer;
 	uint32_t aen_config;
 	uint32_t nr_queues; /* granted, 0: not asked */
-	uint8_t acre, lbafee;
+	uint8_t acre;
 	struct nvhi_list aers; /* struct tl_request by link */
 	uint32_t aer_count;
 	uint32_t aen_pending, aen_masked; /* TL_EVENT_*: to be sent; sent and not read yet */
@@ -78,7 +86,8 @@ struct tl_ctrlr {
 	struct nvhi_msg kill_msg;
 	struct tl_error_entry errors[TL_ERROR_LOG_ENTRIES];
 	uint64_t error_count;
-	uint64_t feature_misc[4];
+	atomic_flag error_lock; /* the two above are written by any queue's reactor */
+	uint32_t temp_thresh, error_recovery, arbitration, power; /* features 04h, 05h, 01h, 02h */
 
 	/* Written while every group is paused, read by the admin reactor. */
 	uint32_t changed_ns[TL_CHANGED_NS_MAX];
@@ -86,10 +95,9 @@ struct tl_ctrlr {
 
 	/* Crossing threads. */
 	atomic_uint events;	  /* TL_EVENT_* posted and not yet taken */
-	atomic_uint_fast64_t traffic; /* commands seen on I/O queues, for traffic-based keep-alive */
 	atomic_bool enabled;	  /* CSTS.RDY */
 	atomic_bool dying;
-	atomic_uint_fast64_t read_blocks, write_blocks, read_cmds, write_cmds;
+	struct tl_ctrlr_group *groups; /* by poll group */
 };
 
 /* Management reactor: closes every queue; the controller is freed when the last is gone. */

@@ -32,13 +32,13 @@ struct tl_qpair {
 	struct tl_listener *listener_hint; /* compare only; may be gone */
 	struct tl_listen_addr listen_addr; /* the address the host came to */
 	char peer[64];			   /* "127.0.0.1:51234" */
+	char local[64];			   /* the address it came to, without port */
 	uint32_t state;			   /* enum tl_qpair_state */
 	struct tl_ctrlr *ctrlr;		   /* set when live */
 	struct tl_group_subsystem *gs;
 	uint16_t qid;
 	uint32_t entries; /* of the submission queue */
 	bool sqfc_off;	  /* SQ flow control disabled in Connect */
-	bool enabled;	  /* CC.EN was seen set; saves the atomic load */
 	uint16_t sq_head;
 	uint32_t outstanding; /* commands in the core, AERs included */
 	struct nvhi_list reqs; /* struct tl_request by qpair_link: those in the core */
@@ -48,7 +48,8 @@ struct tl_qpair {
 	struct nvhi_list ctrlr_link; /* management reactor */
 	struct nvhi_msg msg;	     /* detach and release */
 	struct nvhi_msg disconnect_msg;
-	bool disconnect_posted; /* management reactor */
+	struct tl_ctrlr *granted; /* management reactor: Connect's answer */
+	bool disconnect_posted;	  /* management reactor */
 	bool attached;		/* on the controller's list (management reactor wrote it) */
 };
 
@@ -93,8 +94,9 @@ struct tl_request {
 	struct tl_request *pair;     /* fused */
 	uint32_t step;		     /* of a command of several I/Os (copy, DSM, compare) */
 	uint16_t first_error;
-	uint32_t parts;
+	uint64_t copied;
 	void *scratch; /* a second buffer, freed at the end */
+	struct iovec scratch_iov;
 	bool abort;    /* asked to end early */
 };
 

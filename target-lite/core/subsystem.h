@@ -45,6 +45,7 @@ struct tl_subsystem_listener {
 	uint8_t *ana_state; /* enum tl_ana_state by ANA group - 1, max_nsid of them */
 	uint64_t ana_change_count;
 	bool secure_channel;
+	bool adding;	 /* not yet visible */
 	uint32_t ctrlrs; /* that came through it */
 	struct nvhi_list link;
 };
@@ -71,6 +72,7 @@ struct tl_ns {
 	uint8_t uuid[16], nguid[16], eui64[8]; /* zeroes: none */
 	struct tl_ns_group *groups;	       /* by poll group */
 	struct nvhi_list fused;		       /* compare-and-write pairs in line, management reactor */
+	bool removing;
 };
 
 /* What a poll group keeps of a subsystem. Written by that group's thread. */
@@ -79,6 +81,7 @@ struct tl_group_subsystem {
 	struct tl_subsystem *subsystem;
 	bool hold;		 /* something is held back: look closer */
 	bool paused;		 /* everything is */
+	bool drained;		 /* the last command to it has ended */
 	uint32_t draining_nsid;	 /* commands to this namespace are; 0: none */
 	struct nvhi_list queued; /* struct tl_request by link */
 	struct nvhi_msg msg;	 /* pause, drain and resume orders, one at a time */
@@ -86,7 +89,23 @@ struct tl_group_subsystem {
 	uint8_t pad[64];
 };
 
-struct tl_subsystem_change; /* one queued change */
+/*
+ * One change; embedded in what it needs, given back by `finish`. The rest of this file says which
+ * changes there are.
+ */
+struct tl_subsystem_change {
+	struct tl_subsystem *ss;
+	uint32_t drain_nsid; /* first wait for this namespace's commands; 0: none */
+	bool activate;	     /* inactive -> active, instead of pause and resume */
+	bool drained;
+	void (*apply)(struct tl_subsystem_change *change);  /* while every group is paused */
+	void (*finish)(struct tl_subsystem_change *change); /* after; may free */
+	tl_done_fn done;
+	void *arg;
+	int err;
+	struct nvhi_list link;
+	struct nvhi_msg msg;
+};
 
 enum tl_subsystem_type { /* values of the discovery log's SUBTYPE */
 	TL_SUBSYSTEM_NVM = 2,
@@ -104,14 +123,19 @@ struct tl_subsystem {
 	uint32_t max_nsid; /* "max_namespaces" */
 	uint16_t min_cntlid, max_cntlid, next_cntlid;
 	struct tl_ns **ns;	     /* by NSID - 1, max_nsid of them; NULL: inactive */
+	bool *reserved;		     /* likewise: taken, or about to be */
 	struct nvhi_list listeners;  /* struct tl_subsystem_listener */
 	struct nvhi_list hosts;	     /* struct tl_host */
 	struct nvhi_list ctrlrs;     /* struct tl_ctrlr */
 	struct tl_group_subsystem *groups; /* by poll group */
 	struct nvhi_list changes;	   /* struct tl_subsystem_change waiting or in progress */
 	struct tl_subsystem_change *change; /* the one in progress */
+	struct tl_subsystem_change start;
 	uint32_t acks_missing;
 	bool deleting;
+	tl_done_fn deleted;
+	void *deleted_arg;
+	struct nvhi_msg msg; /* deletion's own trip */
 	struct nvhi_list link;
 };
 

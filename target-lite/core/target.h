@@ -71,8 +71,8 @@ struct tl_transport_opts {
 	uint32_t buf_cache_size;	  /* kept for listings */
 	uint32_t acceptor_backlog;	  /* 100 */
 	uint32_t abort_timeout_sec;	  /* 1 */
-	uint32_t kas;			  /* units of 100 ms, 100: 10 s */
-	uint32_t min_kato;		  /* ms, 10000 */
+	uint32_t kas;			  /* units of 100 ms, 1: KATO is taken to 100 ms */
+	uint32_t min_kato;		  /* ms, 0: a shorter KATO is raised to this */
 	uint32_t sock_priority;
 	uint32_t control_msg_num;
 	bool c2h_success;	 /* true: C2HData may carry SUCCESS (where the spec allows it) */
@@ -110,6 +110,7 @@ struct tl_transport {
 	const struct tl_transport_ops *ops;
 	struct tl_target *target;
 	struct tl_transport_opts opts;
+	uint32_t slot;	       /* in tl_poll_group.transport_data */
 	struct nvhi_list link; /* target->transports */
 };
 
@@ -141,7 +142,8 @@ struct tl_poll_group {
 	struct tl_bdev_channel channel;
 	struct nvhi_list qpairs; /* struct tl_qpair by group_link */
 	struct tl_group_stats stats;
-	void *transport_data[4]; /* by order of creation; see tl_transport_slot */
+	void *transport_data[4]; /* by transport->slot; NULL: that transport could not start here */
+	bool stopping;
 	struct nvhi_msg msg;
 };
 
@@ -176,6 +178,7 @@ struct tl_target {
 	uint16_t crdt[3]; /* units of 100 ms */
 	uint16_t next_portid;
 	bool stopping;
+	uint32_t groups_running;
 	tl_done_fn stopped;
 	void *stopped_arg;
 	struct nvhi_msg msg;

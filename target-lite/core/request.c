@@ -1,0 +1,186 @@
+/*
+ * The life of a request in the core: from tl_request_exec through a subsystem that may hold it, to
+ * completion and tl_request_end. On the queue pair's reactor.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/spec/nvmf.h"
+#include "target-lite/core/impl.h"
+
+/* ---- what a command moves ------------------------------------------------------------------- */
+
+static uint8_t cmd_direction(const struct nvh_cmd *cmd)
+{
+	if (cmd->opc == NVH_ADM_FABRICS)
+		return ((const struct nvh_fab_cmd *)cmd)->fctype & 3;
+	return cmd->opc & 3;
+}
+
+unsigned int tl_cmd_transfer(const struct nvh_cmd *cmd, uint32_t *ret_len, uint8_t *ret_dir)
+{
+	const struct nvh_sgl *sgl = &cmd->dptr.sgl;
+	uint8_t dir = cmd_direction(cmd);
+	uint32_t len = nvh_le32_get(sgl->len);
+
+	if (dir == NVH_DATA_BIDIR)
+		return TL_DNR(NVH_ST_INVALID_OPCODE);
+	if (dir == NVH_DATA_NONE) {
+		*ret_len = 0;
+		*ret_dir = dir;
+		return 0;
+	}
+	/* Fabrics commands never carry PRPs; many of them no data either. */
+	if (len == 0) {
+		*ret_len = 0;
+		*ret_dir = NVH_DATA_NONE;
+		return 0;
+	}
+	if (sgl->id != NVH_SGL_ID_IN_CAPSULE && sgl->id != NVH_SGL_ID_TRANSPORT)
+		return TL_DNR(NVH_ST_SGL_INVALID_TYPE);
+	*ret_len = len;
+	*ret_dir = dir;
+	return 0;
+}
+
+bool tl_request_is_inline(const struct tl_qpair *qpair, const struct nvh_cmd *cmd)
+{
+	const struct tl_ns *ns;
+
+	if (qpair->qid == 0 || qpair->state != TL_QPAIR_LIVE || qpair->gs->hold)
+		return false;
+	if (cmd->opc != NVH_OPC_WRITE && cmd->opc != NVH_OPC_READ)
+		return false;
+	if (cmd->flags & NVH_CMD_FUSE_MASK)
+		return false;
+	ns = tl_subsystem_ns(qpair->ctrlr->subsystem, nvh_le32_get(cmd->nsid));
+	if (!ns || !ns->bdev->inline_io)
+		return false;
+	return cmd->opc == NVH_OPC_WRITE || ns->bdev->lends;
+}
+
+/* ---- execution ------------------------------------------------------------------------------ */
+
+void tl_request_track(struct tl_request *req)
+{
+	nvhi_list_add_tail(&req->qpair->reqs, &req->qpair_link);
+}
+
+void tl_request_dispatch(struct tl_request *req)
+{
+	struct tl_qpair *qpair = req->qpair;
+
+	if (qpair->gs->hold && tl_subsystem_hold(qpair->gs, req))
+		return;
+	req->state = TL_REQ_ACTIVE;
+	if (qpair->qid == 0)
+		tl_admin_exec(req);
+	else
+		tl_io_exec(req);
+}
+
+static void request_start(struct tl_request *req)
+{
+	struct tl_qpair *qpair = req->qpair;
+
+	req->state = TL_REQ_ACTIVE;
+	req->ns = NULL;
+	req->pair = NULL;
+	req->scratch = NULL;
+	req->abort = false;
+	req->data_len = 0;
+	memset(&req->cpl, 0, sizeof(req->cpl));
+	nvhi_list_init(&req->link);
+	nvhi_list_init(&req->qpair_link);
+	qpair->outstanding++;
+	if (++qpair->sq_head == qpair->entries)
+		qpair->sq_head = 0;
+}
+
+void tl_request_exec(struct tl_request *req)
+{
+	struct tl_qpair *qpair = req->qpair;
+
+	assert(!tl_qpair_closing(qpair));
+	request_start(req);
+	if (req->cmd.opc == NVH_ADM_FABRICS) {
+		tl_fabrics_exec(req);
+		return;
+	}
+	if (qpair->state != TL_QPAIR_LIVE || qpair->disconnect) {
+		tl_request_complete(req, TL_DNR(NVH_ST_CMD_SEQUENCE));
+		return;
+	}
+	tl_request_dispatch(req);
+}
+
+void tl_request_fail(struct tl_request *req, unsigned int status)
+{
+	request_start(req);
+	tl_request_complete(req, status);
+}
+
+/* ---- completion ----------------------------------------------------------------------------- */
+
+void tl_request_complete(struct tl_request *req, unsigned int status)
+{
+	struct tl_qpair *qpair = req->qpair;
+
+	assert(req->state != TL_REQ_DONE && req->state != TL_REQ_FREE);
+	if (__builtin_expect(status != 0, 0)) {
+		req->data_len = 0;
+		if (qpair->ctrlr && status & 0x7ff)
+			tl_ctrlr_log_error(qpair->ctrlr, req, status);
+	}
+	nvhi_list_del(&req->qpair_link);
+	nvhi_list_del(&req->link);
+	req->cpl.cid = req->cmd.cid;
+	nvh_cpl_set_status(&req->cpl, status);
+	req->state = TL_REQ_DONE;
+	qpair->transport->ops->complete(req);
+}
+
+void tl_request_reply(struct tl_request *req, const void *data, size_t len)
+{
+	if (len > req->xfer_len)
+		len = req->xfer_len;
+	memcpy(req->iov.iov_base, data, len);
+	req->data_len = (uint32_t)len;
+	tl_request_complete(req, NVH_ST_SUCCESS);
+}
+
+void tl_request_end(struct tl_request *req)
+{
+	struct tl_qpair *qpair = req->qpair;
+	struct tl_ns *ns = req->ns;
+
+	assert(req->state == TL_REQ_DONE);
+	req->state = TL_REQ_FREE;
+	if (ns) {
+		struct tl_group_subsystem *gs = qpair->gs;
+
+		req->ns = NULL;
+		if (--ns->groups[gs->group->index].outstanding == 0 &&
+		    __builtin_expect(gs->draining_nsid == ns->nsid, 0))
+			tl_subsystem_drained(gs);
+	}
+	if (__builtin_expect(req->scratch != NULL, 0)) {
+		free(req->scratch);
+		req->scratch = NULL;
+	}
+	qpair->outstanding--;
+	if (__builtin_expect(tl_qpair_closing(qpair), 0))
+		tl_qpair_ended(qpair);
+	else if (__builtin_expect(qpair->disconnect != NULL, 0))
+		tl_disconnect_check(qpair);
+}
+
+void tl_pad(char *field, size_t size, const char *text)
+{
+	size_t len = strnlen(text, size);
+
+	memset(field, ' ', size);
+	memcpy(field, text, len);
+}
