@@ -1,10 +1,11 @@
 /*
  * What a reactor does when a turn found nothing: poll on for a while, then sleep in one wait.
  *
- * The while is learnt. Each idle time that was shorter than the configured budget says that
- * polling pays (the budget doubles, up to the configured one); each longer one says that it does
- * not (it halves, down to none). So a busy queue at depth 1 is polled and a keep-alive every few
- * seconds costs one wake-up and no spinning.
+ * Whether polling pays is learnt. An idle time within the budget is a success, a longer one a
+ * failure; when hardly one in five succeeds the reactor sleeps at once, so a slow trickle costs no
+ * spinning, and polls only every 16th idle time to see whether times have changed. (They may have
+ * only because both ends sleep: waking takes longer than the budget, so lengths seen while
+ * sleeping prove nothing.) After a long rest it is hopeful again, which costs next to nothing.
  *
  * A reactor embedded in a foreign loop (nvhi_reactor_fd) counts as asleep whenever that loop has
  * the thread: messages then write the eventfd, and a timerfd stands for the next timer. Owner
@@ -20,13 +21,28 @@
 
 #include "base/reactor_impl.h"
 
-/* A budget below this is not worth a turn; growing starts here. */
-#define IDLE_BUDGET_MIN_NS 5000ull
+#define IDLE_SCORE_MAX 64u
+#define IDLE_SCORE_SUCCESS 4u
+#define IDLE_SCORE_HOPEFUL 8u
+#define IDLE_PROBE_EVERY 16u
+/* After so long a rest polling for the budget is no cost worth counting. */
+#define IDLE_REST_NS (10 * NVHI_NSEC_PER_MSEC)
 
 void nvhi_idle_init(struct nvh_reactor *reactor, uint32_t spin_us)
 {
 	reactor->idle.max_ns = spin_us * NVHI_NSEC_PER_USEC;
-	reactor->idle.budget_ns = reactor->idle.max_ns;
+	reactor->idle.score = IDLE_SCORE_MAX;
+}
+
+static void idle_begin(struct nvhi_idle *idle, uint64_t now)
+{
+	idle->idling = true;
+	idle->since = now;
+	idle->budget_ns = 0;
+	if (idle->score > 0 || ++idle->unpolled == IDLE_PROBE_EVERY) {
+		idle->unpolled = 0;
+		idle->budget_ns = idle->max_ns;
+	}
 }
 
 /* The last turn did work other than timers: an idle time, if there was one, ended with it. */
@@ -39,14 +55,15 @@ void nvhi_idle_worked(struct nvh_reactor *reactor)
 		return;
 	idle->idling = false;
 	length = reactor->now - idle->since;
-	if (length > idle->max_ns) {
-		idle->budget_ns /= 2;
-		if (idle->budget_ns < IDLE_BUDGET_MIN_NS)
-			idle->budget_ns = 0;
-	} else if (idle->budget_ns < idle->max_ns) {
-		idle->budget_ns = idle->budget_ns ? idle->budget_ns * 2 : IDLE_BUDGET_MIN_NS;
-		if (idle->budget_ns > idle->max_ns)
-			idle->budget_ns = idle->max_ns;
+	if (length <= idle->max_ns) {
+		idle->score += IDLE_SCORE_SUCCESS;
+		if (idle->score > IDLE_SCORE_MAX)
+			idle->score = IDLE_SCORE_MAX;
+	} else if (length >= IDLE_REST_NS) {
+		if (idle->score < IDLE_SCORE_HOPEFUL)
+			idle->score = IDLE_SCORE_HOPEFUL;
+	} else if (idle->score > 0) {
+		idle->score--;
 	}
 }
 
@@ -57,10 +74,8 @@ int nvhi_idle_wait(struct nvh_reactor *reactor, uint64_t limit)
 	uint64_t now, timeout;
 	int err;
 
-	if (!idle->idling) {
-		idle->idling = true;
-		idle->since = reactor->now;
-	}
+	if (!idle->idling)
+		idle_begin(idle, reactor->now);
 	if (reactor->poll || reactor->now - idle->since < idle->budget_ns) {
 		rte_pause();
 		return 0;

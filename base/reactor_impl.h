@@ -21,7 +21,7 @@
 /* With more eager sources than this, asking epoll is cheaper than trying each of them. */
 #define NVHI_EAGER_MAX 4
 /* How long eager sources are served before epoll is asked for all the others. */
-#define NVHI_EPOLL_INTERVAL_NS 10000ull
+#define NVHI_EPOLL_INTERVAL_NS 20000ull
 
 struct nvhi_timer_slot {
 	uint64_t deadline;
@@ -35,11 +35,13 @@ struct nvhi_timer_heap {
 	uint64_t next_order;
 };
 
-/* How long to poll before sleeping: learnt from how long the idle times last (reactor_idle.c). */
+/* Whether to poll before sleeping: learnt from how long idle times last (reactor_idle.c). */
 struct nvhi_idle {
 	uint64_t max_ns;    /* the configured budget */
-	uint64_t budget_ns; /* what idle times of late make worthwhile, 0..max_ns */
-	uint64_t since;     /* when the present idle time began */
+	uint64_t budget_ns; /* of the present idle time: max_ns or nothing */
+	uint64_t since;	    /* when the present idle time began */
+	uint32_t score;	    /* how well polling has paid of late; 0: not at all */
+	uint32_t unpolled;  /* idle times since the last that was polled */
 	bool idling;
 };
 

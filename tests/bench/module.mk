@@ -3,7 +3,11 @@ BENCH_BASE_OBJS := $(BASE_OBJS) $(FABRIC_OBJS) $(B)/host/transport.o
 $(B)/tests/bench/qpair_bench: $(B)/tests/bench/qpair_bench.o $(B)/tests/bench/null_ctrlr.o $(BENCH_BASE_OBJS)
 	$(call link,$(LIBS_BASE))
 
-BENCH_PROGRAMS += $(B)/tests/bench/qpair_bench
+# The yardstick of the network alone, and what the reactor and our streams add to it.
+$(B)/tests/bench/tcp_pingpong $(B)/tests/bench/reactor_bench: $(B)/tests/bench/%: $(B)/tests/bench/%.o $(BASE_OBJS)
+	$(call link,$(LIBS_BASE))
+
+BENCH_PROGRAMS += $(addprefix $(B)/tests/bench/,qpair_bench tcp_pingpong reactor_bench)
 .PHONY: bench-programs
 bench-programs: $(BENCH_PROGRAMS)
 HELP += bench-programs "the benches below the library (tests/bench)"
