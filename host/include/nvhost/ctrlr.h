@@ -38,6 +38,7 @@ struct nvh_connect_opts {
 	bool duplicate_connect;	   /* allow a second connection with equal parameters */
 	bool persistent;	   /* discovery controllers: keep and follow changes */
 	bool no_retry;		   /* fail when the first attempt fails (what nvme-cli does) */
+	bool discovery;		   /* a discovery controller with an NQN of its own */
 };
 void nvh_connect_opts_init(struct nvh_connect_opts *opts, size_t size);
 
@@ -75,6 +76,8 @@ struct nvh_ctrlr_info {
 	uint64_t reconnects;
 	int last_error;		/* -errno of the last loss */
 	char last_message[256];
+	bool hdr_digest, data_digest;
+	char hostnqn[224], hostid[37];
 };
 void nvh_ctrlr_info(const struct nvh_ctrlr *ctrlr, struct nvh_ctrlr_info *ret_info);
 /* The Identify Controller data as read; valid until the next turn. NULL before it was read. */

@@ -25,6 +25,10 @@ struct nvh_host_events {
 	void (*ns_added)(void *arg, struct nvh_ns *ns);
 	void (*ns_changed)(void *arg, struct nvh_ns *ns);
 	void (*ns_removed)(void *arg, struct nvh_ns *ns);
+	/* An asynchronous event that the library does not handle alone: ANA or discovery log changed
+	 * (type 2, info F0h: read the log again), SMART, reservations. */
+	void (*ctrlr_notice)(void *arg, struct nvh_ctrlr *ctrlr, uint8_t type, uint8_t info,
+			     uint8_t lid);
 };
 
 struct nvh_host_opts {

@@ -39,6 +39,10 @@ void nvh_ns_info(const struct nvh_ns *ns, struct nvh_ns_info *ret_info);
 void nvh_ns_get(struct nvh_ns *ns);
 void nvh_ns_put(struct nvh_ns *ns);
 
+/* Whether a path has an I/O queue on this reactor (the controller may grant fewer queues than there
+ * are reactors: the first of the host's reactors get them). Any thread, while the host lives. */
+bool nvh_ns_reactor_usable(const struct nvh_ns *ns, const struct nvh_reactor *reactor);
+
 struct nvh_path_info {
 	size_t size;
 	struct nvh_ctrlr *ctrlr;

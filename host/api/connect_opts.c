@@ -1,0 +1,156 @@
+/*
+ * The options of a connect: defaults, checks, and their translation for the controller. Every
+ * refusal names the option and the value. Pure but for looking up a host name.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fabric/nqn.h"
+#include "fabric/resolve.h"
+#include "host/api/host.h"
+
+void nvh_connect_opts_init(struct nvh_connect_opts *opts, size_t size)
+{
+	struct nvh_connect_opts defaults = {
+		.size = size,
+		.queue_size = 128,
+		.keep_alive_tmo_ms = 5000,
+		.reconnect_delay_ms = 100,
+		.reconnect_delay_max_ms = 10000,
+		.ctrl_loss_tmo_s = 600,
+		.fast_io_fail_tmo_s = -1,
+		.connect_timeout_ms = 3000,
+		.io_timeout_ms = 30000,
+		.admin_timeout_ms = 10000,
+		.tos = -1,
+	};
+
+	memset(opts, 0, size);
+	memcpy(opts, &defaults, size < sizeof(defaults) ? size : sizeof(defaults));
+}
+
+#define refuse(...) (snprintf(errbuf, errbuf_len, __VA_ARGS__), -EINVAL)
+
+static int opts_numbers(const struct nvh_connect_opts *o, char *errbuf, size_t errbuf_len)
+{
+	if (o->queue_size < 16 || o->queue_size > 1024)
+		return refuse("queue-size %u: not in 16-1024", o->queue_size);
+	if (o->ctrl_loss_tmo_s < -1)
+		return refuse("ctrl-loss-tmo %d: seconds, or -1 for ever", o->ctrl_loss_tmo_s);
+	if (o->fast_io_fail_tmo_s < -1)
+		return refuse("fast_io_fail_tmo %d: seconds, or -1 for off", o->fast_io_fail_tmo_s);
+	if (o->reconnect_delay_ms < 1)
+		return refuse("reconnect-delay %u ms: at least 1", o->reconnect_delay_ms);
+	if (o->tos < -1 || o->tos > 255)
+		return refuse("tos %d: not in 0-255", o->tos);
+	if (o->connect_timeout_ms < 1)
+		return refuse("connect timeout %u ms: at least 1", o->connect_timeout_ms);
+	if (o->admin_timeout_ms < 1)
+		return refuse("admin timeout %u ms: at least 1", o->admin_timeout_ms);
+	return 0;
+}
+
+static int opts_addresses(const struct nvh_connect_opts *o, bool discovery,
+			  struct nvhi_tctrlr_opts *t, char *errbuf, size_t errbuf_len)
+{
+	const char *trsvcid = o->trsvcid && o->trsvcid[0] ? o->trsvcid : NULL;
+	enum nvh_trtype trtype;
+	int err;
+
+	if (!o->transport || nvhi_trtype_parse(o->transport, &trtype))
+		return refuse("transport \"%.32s\": not tcp, rdma, pcie or vfio-user",
+			      o->transport ? o->transport : "");
+	if (!o->traddr || !o->traddr[0])
+		return refuse("traddr is missing");
+	if (!trsvcid && discovery && trtype == NVH_TRTYPE_TCP)
+		trsvcid = "8009";
+	err = nvhi_addr_set(trtype, o->traddr, trsvcid, &t->addr, errbuf, errbuf_len);
+	if (err)
+		err = nvhi_addr_resolve(trtype, o->traddr, trsvcid, &t->addr, errbuf, errbuf_len);
+	if (err)
+		return err;
+	if (o->host_traddr && o->host_traddr[0]) {
+		char why[256];
+
+		if (nvhi_addr_set(trtype, o->host_traddr, NULL, &t->host_addr, why, sizeof(why)))
+			return refuse("host-traddr: %s", why);
+	}
+	if (o->host_iface) {
+		if (strlen(o->host_iface) >= sizeof(t->host_iface))
+			return refuse("host-iface \"%.32s\": too long for an interface",
+				      o->host_iface);
+		strcpy(t->host_iface, o->host_iface);
+	}
+	return 0;
+}
+
+static int opts_names(const struct nvh_host *host, const struct nvh_connect_opts *o,
+		      struct nvhi_tctrlr_opts *t, char *errbuf, size_t errbuf_len)
+{
+	const char *subnqn = o->subnqn ? o->subnqn : NVH_DISCOVERY_NQN, *why = "";
+	const char *hostnqn = o->hostnqn ? o->hostnqn : host->identity.hostnqn;
+
+	if (nvhi_nqn_check_lenient(subnqn, &why))
+		return refuse("nqn \"%.230s\": %s", subnqn, why);
+	if (nvhi_nqn_check_lenient(hostnqn, &why))
+		return refuse("hostnqn \"%.230s\": %s", hostnqn, why);
+	snprintf(t->subnqn, sizeof(t->subnqn), "%s", subnqn);
+	snprintf(t->hostnqn, sizeof(t->hostnqn), "%s", hostnqn);
+	memcpy(t->hostid, host->identity.hostid, sizeof(t->hostid));
+	if (o->hostid) {
+		if (nvhi_uuid_parse(o->hostid, t->hostid))
+			return refuse("hostid \"%.64s\": not a UUID", o->hostid);
+	} else if (o->hostnqn) {
+		nvhi_nqn_to_uuid(o->hostnqn, t->hostid); /* other forms keep the host's */
+	}
+	return 0;
+}
+
+int nvhi_api_connect_opts(struct nvh_host *host, const struct nvh_connect_opts *opts,
+			  struct nvhi_ctrlr_opts *ret_inner, char *errbuf, size_t errbuf_len)
+{
+	struct nvhi_ctrlr_opts in;
+	struct nvh_connect_opts o;
+	bool discovery;
+	int err;
+
+	if (!opts || opts->size < sizeof(size_t) || opts->size > 4096)
+		return refuse("options without a size (nvh_connect_opts_init)");
+	nvh_connect_opts_init(&o, sizeof(o));
+	memcpy(&o, opts, opts->size < sizeof(o) ? opts->size : sizeof(o));
+	discovery = o.discovery || !o.subnqn || !strcmp(o.subnqn, NVH_DISCOVERY_NQN);
+	nvhi_ctrlr_opts_init(&in);
+	err = opts_numbers(&o, errbuf, errbuf_len);
+	if (!err)
+		err = opts_addresses(&o, discovery, &in.transport, errbuf, errbuf_len);
+	if (!err)
+		err = opts_names(host, &o, &in.transport, errbuf, errbuf_len);
+	if (err)
+		return err;
+	in.transport.kato_ms = o.keep_alive_tmo_ms;
+	in.transport.tos = o.tos;
+	in.transport.hdr_digest = o.hdr_digest;
+	in.transport.data_digest = o.data_digest;
+	in.transport.disable_sqflow = o.disable_sqflow;
+	in.transport.connect_timeout_ms = o.connect_timeout_ms;
+	in.transport.net = &nvhi_net_sockets;
+	in.home = host->mp.home;
+	in.reactors = host->mp.reactors;
+	in.nr_reactors = host->mp.nr_reactors;
+	in.nr_io_queues = o.nr_io_queues;
+	in.discovery = discovery;
+	in.persistent = o.persistent;
+	in.queue_size = (uint16_t)o.queue_size;
+	in.reconnect_delay_ms = o.reconnect_delay_ms;
+	in.reconnect_delay_max_ms = o.reconnect_delay_max_ms > o.reconnect_delay_ms ?
+					    o.reconnect_delay_max_ms : o.reconnect_delay_ms;
+	in.ctrl_loss_tmo_s = o.ctrl_loss_tmo_s;
+	in.fast_io_fail_tmo_s = o.fast_io_fail_tmo_s;
+	in.io_timeout_ms = o.io_timeout_ms;
+	in.admin_timeout_ms = o.admin_timeout_ms;
+	in.no_retry = o.no_retry;
+	in.seed = ++host->seed;
+	*ret_inner = in;
+	return 0;
+}

@@ -1,0 +1,163 @@
+/*
+ * The host: identity, reactors, what is connected under it, and its end, which waits until every
+ * controller has gone and every channel has left. Home reactor.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/fork.h"
+#include "base/log.h"
+#include "fabric/nqn.h"
+#include "host/api/host.h"
+
+/* ---- what multipath tells ------------------------------------------------------------------ */
+
+static struct nvh_host *host_of(struct nvhi_mp *mp)
+{
+	return nvhi_container_of(mp, struct nvh_host, mp);
+}
+
+static void host_ns_added(struct nvhi_mp *mp, struct nvh_ns *ns)
+{
+	struct nvh_host *host = host_of(mp);
+
+	if (host->events.ns_added)
+		host->events.ns_added(host->events_arg, ns);
+}
+
+static void host_ns_changed(struct nvhi_mp *mp, struct nvh_ns *ns)
+{
+	struct nvh_host *host = host_of(mp);
+
+	if (host->events.ns_changed)
+		host->events.ns_changed(host->events_arg, ns);
+}
+
+static void host_ns_removed(struct nvhi_mp *mp, struct nvh_ns *ns)
+{
+	struct nvh_host *host = host_of(mp);
+
+	if (host->events.ns_removed)
+		host->events.ns_removed(host->events_arg, ns);
+}
+
+static void host_idle(struct nvhi_mp *mp)
+{
+	nvhi_api_host_check_closed(host_of(mp));
+}
+
+static const struct nvhi_mp_events host_mp_events = {
+	.ns_added = host_ns_added,
+	.ns_changed = host_ns_changed,
+	.ns_removed = host_ns_removed,
+	.idle = host_idle,
+};
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+static int host_check_opts(const struct nvh_host_opts *opts)
+{
+	if (!opts || opts->size < sizeof(*opts) || !opts->reactors || !opts->nr_reactors)
+		return -EINVAL;
+	for (unsigned int i = 0; i < opts->nr_reactors; i++) {
+		if (!opts->reactors[i])
+			return -EINVAL;
+		for (unsigned int k = 0; k < i; k++)
+			if (opts->reactors[k] == opts->reactors[i])
+				return -EINVAL;
+	}
+	return 0;
+}
+
+int nvh_host_create(const struct nvh_host_opts *opts, struct nvh_host **ret_host)
+{
+	struct nvh_host *host;
+	struct timespec now;
+	char why[384] = "";
+	int err;
+
+	if (nvhi_forked())
+		return -EPERM;
+	err = ret_host ? host_check_opts(opts) : -EINVAL;
+	if (err)
+		return err;
+	host = calloc(1, sizeof(*host));
+	if (!host)
+		return -ENOMEM;
+	err = nvhi_api_identity_load(opts->hostnqn, opts->hostid, &host->identity, why, sizeof(why));
+	if (err) {
+		nvhi_log(ERROR, API, "host: %s", why[0] ? why : strerror(-err));
+		goto err_free;
+	}
+	err = nvhi_mp_init(&host->mp, &host_mp_events, opts->reactors, opts->nr_reactors);
+	if (err)
+		goto err_free;
+	if (opts->events)
+		host->events = *opts->events;
+	host->events_arg = opts->events_arg;
+	nvhi_list_init(&host->ctrlrs);
+	nvhi_list_init(&host->memory);
+	clock_gettime(CLOCK_REALTIME, &now);
+	host->seed = (uint64_t)now.tv_sec * 1000000007ull + (uint64_t)now.tv_nsec;
+	*ret_host = host;
+	return 0;
+
+err_free:
+	free(host);
+	return err;
+}
+
+static void host_closed(struct nvhi_msg *msg)
+{
+	struct nvh_host *host = nvhi_container_of(msg, struct nvh_host, close_msg);
+	void (*done)(void *arg) = host->close_done;
+	void *arg = host->close_arg;
+
+	nvhi_api_memory_free(host);
+	nvhi_mp_fini(&host->mp);
+	free(host);
+	if (done)
+		done(arg);
+}
+
+void nvhi_api_host_check_closed(struct nvh_host *host)
+{
+	if (!host->closing || host->close_posted || host->nr_discoveries ||
+	    !nvhi_list_empty(&host->ctrlrs) ||
+	    __atomic_load_n(&host->mp.nr_channels, __ATOMIC_ACQUIRE))
+		return;
+	host->close_posted = true;
+	nvhi_reactor_post(host->mp.home, &host->close_msg);
+}
+
+void nvh_host_close(struct nvh_host *host, void (*done)(void *arg), void *arg)
+{
+	struct nvh_ctrlr *ctrlr, *next;
+
+	if (nvhi_forked() || host->closing)
+		return;
+	host->closing = true;
+	host->close_done = done;
+	host->close_arg = arg;
+	host->close_msg.fn = host_closed;
+	nvhi_list_for_each_safe(ctrlr, next, &host->ctrlrs, link)
+		nvhi_ctrlr_delete(ctrlr->inner);
+	nvhi_api_host_check_closed(host);
+}
+
+const char *nvh_host_nqn(const struct nvh_host *host)
+{
+	return host->identity.hostnqn;
+}
+
+void nvh_host_id(const struct nvh_host *host, char ret_text[37])
+{
+	nvhi_uuid_format(host->identity.hostid, ret_text);
+}
+
+struct nvh_reactor *nvh_host_home(const struct nvh_host *host)
+{
+	return host->mp.home;
+}

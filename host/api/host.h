@@ -1,0 +1,79 @@
+/*
+ * The objects behind the public handles: the host and its controllers. Home reactor.
+ */
+#ifndef NVHI_HOST_API_HOST_H
+#define NVHI_HOST_API_HOST_H
+
+#include <nvhost/ctrlr.h>
+#include <nvhost/host.h>
+
+#include "host/api/api.h"
+#include "host/ctrlr/ctrlr.h"
+#include "multipath/multipath.h"
+
+struct nvhi_api_memory {
+	void *addr;
+	size_t len;
+	struct nvhi_list link;
+};
+
+struct nvh_host {
+	struct nvhi_mp mp;
+	struct nvhi_api_identity identity;
+	struct nvh_host_events events;
+	void *events_arg;
+	struct nvhi_list ctrlrs; /* struct nvh_ctrlr.link */
+	struct nvhi_list memory; /* struct nvhi_api_memory.link */
+	uint64_t seed;		 /* of the next controller's jitter */
+	uint32_t nr_discoveries; /* one-shots under way */
+	bool closing, close_posted;
+	void (*close_done)(void *arg);
+	void *close_arg;
+	struct nvhi_msg close_msg;
+};
+
+static inline struct nvh_reactor *nvhi_api_home(const struct nvh_host *host)
+{
+	return host->mp.home;
+}
+/* Something went; perhaps it was the last. */
+void nvhi_api_host_check_closed(struct nvh_host *host);
+
+/* Waits for nvh_disconnect. */
+struct nvhi_api_goodbye {
+	void (*done)(void *arg);
+	void *arg;
+	struct nvhi_list link;
+};
+
+struct nvh_ctrlr {
+	struct nvhi_ctrlr_owner owner;
+	struct nvhi_mp_ctrlr mpc; /* joined unless `discovery` */
+	struct nvhi_ctrlr *inner;
+	struct nvh_host *host;
+	struct nvhi_list link;
+	bool discovery;
+	bool attached; /* it was LIVE once */
+	int instance;  /* the N of nvhN; -1 for other names */
+	char name[32];
+	nvh_connect_fn connect_done; /* NULL once told */
+	void *connect_arg;
+	struct nvhi_api_goodbye first_goodbye;
+	struct nvhi_list goodbyes;
+	bool has_why;
+	struct nvhi_ctrlr_error why; /* of its end */
+};
+
+/* Options checked and translated; errbuf tells what is wrong. -EINVAL. */
+int nvhi_api_connect_opts(struct nvh_host *host, const struct nvh_connect_opts *opts,
+			  struct nvhi_ctrlr_opts *ret_inner, char *errbuf, size_t errbuf_len);
+/* As nvh_connect, with translated options. */
+int nvhi_api_connect(struct nvh_host *host, const struct nvhi_ctrlr_opts *inner, const char *name,
+		     nvh_connect_fn done, void *arg, char *errbuf, size_t errbuf_len,
+		     struct nvh_ctrlr **ret_ctrlr);
+
+/* memory.c: a new controller learns what is registered. */
+int nvhi_api_memory_attach(struct nvh_host *host, struct nvhi_ctrlr *inner);
+void nvhi_api_memory_free(struct nvh_host *host);
+
+#endif

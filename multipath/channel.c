@@ -1,0 +1,302 @@
+/*
+ * Channels and the reactor end of lanes. A channel joins its head by a message to home, which
+ * extends lanes to it; I/O submitted before they arrive waits, as for any path. Closing sends the
+ * channel home again; home answers last, behind everything it ever sent, and only then is the memory
+ * freed. On the home reactor the same steps are plain calls.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "multipath/head.h"
+
+/* ---- lanes ---------------------------------------------------------------------------------- */
+
+static void channel_count_usable(struct nvh_channel *channel)
+{
+	struct nvhi_lane *lane;
+
+	channel->nr_usable = 0;
+	channel->only = NULL;
+	nvhi_list_for_each(lane, &channel->lanes, link) {
+		if (!lane->usable)
+			continue;
+		channel->nr_usable++;
+		channel->only = lane;
+	}
+	if (channel->nr_usable != 1)
+		channel->only = NULL;
+}
+
+/* Blocks that fit `bytes` (0: no limit) and a 16-bit 0's based count. */
+static uint32_t lane_blocks(const struct nvh_channel *channel, uint32_t bytes)
+{
+	uint32_t blocks = bytes >> channel->block_shift;
+
+	if (!bytes || blocks > NVH_RW_NLB_MASK + 1u)
+		return NVH_RW_NLB_MASK + 1u;
+	return blocks ? blocks : 1;
+}
+
+static void lane_learn_limits(struct nvhi_lane *lane)
+{
+	const struct nvhi_ctrlr_caps *caps = nvhi_ctrlr_caps(lane->ctrlr);
+	uint64_t dsm = UINT32_MAX;
+
+	if (caps->dmrsl && caps->dmrsl < dsm)
+		dsm = caps->dmrsl;
+	if (caps->dmsl && caps->dmsl < dsm)
+		dsm = caps->dmsl;
+	lane->limit[NVHI_LIMIT_NONE] = 1;
+	lane->limit[NVHI_LIMIT_DATA] = lane_blocks(lane->channel, caps->max_transfer);
+	lane->limit[NVHI_LIMIT_ZERO] = lane_blocks(lane->channel, caps->wz_blocks_bytes);
+	lane->limit[NVHI_LIMIT_VERIFY] = lane_blocks(lane->channel, caps->verify_bytes);
+	lane->limit[NVHI_LIMIT_DSM] = (uint32_t)dsm;
+	lane->max_transfer = caps->max_transfer;
+	memcpy(lane->crdt, caps->crdt, sizeof(lane->crdt));
+}
+
+void nvhi_lane_refresh(struct nvhi_lane *lane)
+{
+	struct nvh_channel *channel = lane->channel;
+	bool live = nvhi_ioq_state(lane->ioq) == NVHI_IOQ_LIVE;
+	bool usable = !lane->dropped && live &&
+		      lane->held_until <= nvhi_reactor_now(channel->reactor);
+
+	if (usable == lane->usable)
+		return;
+	lane->usable = usable;
+	channel_count_usable(channel);
+	if (!usable)
+		return;
+	lane_learn_limits(lane);
+	nvhi_channel_drain(channel);
+}
+
+static void lane_watch(struct nvhi_ioq_watch *watch, struct nvhi_ioq *ioq,
+		       enum nvhi_ioq_state state)
+{
+	struct nvhi_lane *lane = nvhi_container_of(watch, struct nvhi_lane, watch);
+
+	(void)ioq;
+	if (state == NVHI_IOQ_LIVE)
+		lane->held_until = lane->held_since = 0; /* a new association: a new chance */
+	nvhi_lane_refresh(lane);
+}
+
+static void lane_room(struct nvhi_ioq_waiter *waiter, int err)
+{
+	struct nvhi_lane *lane = nvhi_container_of(waiter, struct nvhi_lane, waiter);
+
+	if (!err)
+		nvhi_channel_drain(lane->channel);
+}
+
+void nvhi_lane_attach(struct nvhi_lane *lane)
+{
+	struct nvh_channel *channel = lane->channel;
+
+	if (channel->closed)
+		return;
+	lane->attached = true;
+	lane->waiter.fn = lane_room;
+	nvhi_list_add_tail(&channel->lanes, &lane->link);
+	nvhi_ioq_watch(lane->ioq, &lane->watch, lane_watch);
+	nvhi_lane_refresh(lane);
+}
+
+/* Leaves the queue alone from now on. */
+static void lane_detach(struct nvhi_lane *lane)
+{
+	nvhi_ioq_unwatch(lane->ioq, &lane->watch);
+	nvhi_ioq_unwait(lane->ioq, &lane->waiter);
+	lane->attached = false;
+	lane->dropped = true;
+	lane->usable = false;
+	nvhi_list_del(&lane->link);
+	channel_count_usable(lane->channel);
+}
+
+void nvhi_lane_check_gone(struct nvhi_lane *lane)
+{
+	if (lane->dropped && lane->inflight == 0 && !lane->channel->closed)
+		nvhi_reactor_post(lane->channel->ns->mp->home, &lane->gone_msg);
+}
+
+void nvhi_lane_drop(struct nvhi_lane *lane)
+{
+	if (lane->channel->closed)
+		return; /* it goes home with the channel */
+	lane_detach(lane);
+	nvhi_lane_check_gone(lane);
+}
+
+#define HOLD_FIRST_MS 20u
+#define HOLD_MAX_MS 1000u
+
+void nvhi_lane_hold(struct nvhi_lane *lane, uint32_t delay_ms)
+{
+	uint64_t now = nvhi_reactor_now(lane->channel->reactor);
+
+	if (lane->held_until > now || lane->dropped)
+		return;
+	if (!lane->held_since) {
+		lane->held_since = now;
+		lane->hold_ms = HOLD_FIRST_MS;
+	} else if (lane->hold_ms < HOLD_MAX_MS) {
+		lane->hold_ms *= 2;
+	}
+	if (!delay_ms)
+		delay_ms = lane->hold_ms;
+	lane->held_until = now + delay_ms * NVHI_NSEC_PER_MSEC;
+	nvhi_lane_refresh(lane);
+	nvhi_channel_timer_want(lane->channel, lane->held_until);
+}
+
+/* ---- opening and closing -------------------------------------------------------------------- */
+
+/* Home. */
+static void channel_join(struct nvhi_msg *msg)
+{
+	struct nvh_channel *channel = nvhi_container_of(msg, struct nvh_channel, join_msg);
+	struct nvh_ns *ns = channel->ns;
+	struct nvhi_path *path;
+
+	channel->joined = true;
+	nvhi_list_add_tail(&ns->channels, &channel->head_link);
+	nvhi_list_for_each(path, &ns->paths, head_link)
+		nvhi_path_extend(path, channel);
+}
+
+/* Home. */
+static void channel_leave(struct nvhi_msg *msg)
+{
+	struct nvh_channel *channel = nvhi_container_of(msg, struct nvh_channel, leave_msg);
+	struct nvhi_mp *mp = channel->ns->mp;
+	struct nvhi_lane *lane;
+
+	nvhi_list_del(&channel->head_link);
+	nvhi_list_for_each(lane, &channel->home_lanes, channel_home_link)
+		nvhi_path_lane_gone(lane);
+	nvhi_reactor_post(channel->reactor, &channel->bye_msg);
+	if (__atomic_sub_fetch(&mp->nr_channels, 1, __ATOMIC_ACQ_REL) == 0)
+		mp->events->idle(mp);
+}
+
+/* The channel's reactor, behind all that home sent; home has forgotten it. */
+static void channel_bye(struct nvhi_msg *msg)
+{
+	struct nvh_channel *channel = nvhi_container_of(msg, struct nvh_channel, bye_msg);
+	struct nvhi_lane *lane, *next;
+
+	nvhi_list_for_each_safe(lane, next, &channel->home_lanes, channel_home_link)
+		free(lane);
+	nvhi_ns_put(channel->ns);
+	free(channel);
+}
+
+static void channel_kick(struct nvhi_msg *msg)
+{
+	struct nvh_channel *channel = nvhi_container_of(msg, struct nvh_channel, kick_msg);
+
+	__atomic_store_n(&channel->kicked, 0, __ATOMIC_RELEASE);
+	if (!channel->closed)
+		nvhi_channel_drain(channel);
+}
+
+void nvhi_head_kick(struct nvh_ns *head)
+{
+	struct nvh_channel *channel;
+
+	nvhi_list_for_each(channel, &head->channels, head_link)
+		if (!__atomic_exchange_n(&channel->kicked, 1, __ATOMIC_ACQ_REL))
+			nvhi_reactor_post(channel->reactor, &channel->kick_msg);
+}
+
+static bool mp_has_reactor(const struct nvhi_mp *mp, const struct nvh_reactor *reactor)
+{
+	for (uint32_t i = 0; i < mp->nr_reactors; i++)
+		if (mp->reactors[i] == reactor)
+			return true;
+	return false;
+}
+
+int nvhi_channel_open(struct nvh_ns *ns, struct nvh_reactor *reactor,
+		      struct nvh_channel **ret_channel)
+{
+	struct nvh_channel *channel;
+	int err;
+
+	if (!mp_has_reactor(ns->mp, reactor))
+		return -EINVAL;
+	if (!ns->io_supported)
+		return -ENOTSUP;
+	channel = calloc(1, sizeof(*channel));
+	if (!channel)
+		return -ENOMEM;
+	channel->ns = ns;
+	channel->reactor = reactor;
+	channel->policy = &nvhi_policy_round_robin;
+	channel->block_shift = ns->block_shift;
+	nvhi_list_init(&channel->lanes);
+	nvhi_list_init(&channel->waiting);
+	nvhi_list_init(&channel->delayed);
+	nvhi_list_init(&channel->ended);
+	nvhi_list_init(&channel->deadlines);
+	nvhi_list_init(&channel->head_link);
+	nvhi_list_init(&channel->home_lanes);
+	channel->join_msg.fn = channel_join;
+	channel->leave_msg.fn = channel_leave;
+	channel->kick_msg.fn = channel_kick;
+	channel->bye_msg.fn = channel_bye;
+	err = nvhi_channel_timer_init(channel);
+	if (err) {
+		free(channel);
+		return err;
+	}
+	nvhi_ns_get(ns);
+	__atomic_fetch_add(&ns->mp->nr_channels, 1, __ATOMIC_ACQ_REL);
+	if (reactor == ns->mp->home)
+		channel_join(&channel->join_msg);
+	else
+		nvhi_reactor_post(ns->mp->home, &channel->join_msg);
+	*ret_channel = channel;
+	return 0;
+}
+
+void nvhi_channel_close(struct nvh_channel *channel)
+{
+	struct nvhi_lane *lane, *next;
+
+	assert(channel->outstanding == 0);
+	channel->closed = true;
+	nvhi_list_for_each_safe(lane, next, &channel->lanes, link)
+		lane_detach(lane);
+	nvhi_timer_cancel(channel->reactor, &channel->timer);
+	nvhi_reactor_undefer(channel->reactor, &channel->ended_defer);
+	nvhi_reactor_post(channel->ns->mp->home, &channel->leave_msg);
+}
+
+struct nvh_ns *nvhi_channel_ns(const struct nvh_channel *channel)
+{
+	return channel->ns;
+}
+
+struct nvh_reactor *nvhi_channel_reactor(const struct nvh_channel *channel)
+{
+	return channel->reactor;
+}
+
+struct nvh_reactor *nvhi_channel_home(const struct nvh_channel *channel)
+{
+	return channel->ns->mp->home;
+}
+
+bool nvhi_ns_reactor_usable(const struct nvh_ns *ns, const struct nvh_reactor *reactor)
+{
+	for (uint32_t i = 0; i < ns->mp->nr_reactors; i++)
+		if (ns->mp->reactors[i] == reactor)
+			return __atomic_load_n(&ns->usable[i], __ATOMIC_RELAXED);
+	return false;
+}

@@ -1,0 +1,292 @@
+/*
+ * Inside multipath: subsystems, heads, paths (home reactor), channels and lanes (a channel's
+ * reactor), and who may touch which of their fields.
+ *
+ *	subsys.c	subsystems and their controllers joining and leaving
+ *	head.c		heads: made, found, announced, removed; the snapshot any thread reads
+ *	identity.c	may this path be merged into that head?
+ *	path.c		paths, and the home end of the lane protocol
+ *	channel.c	channels, and the reactor end of the lane protocol
+ *	select.c	which lane takes the next part
+ *	split.c		cutting an I/O into parts and building their commands
+ *	complete.c	parts coming back
+ *	requeue.c	I/O that waits: for a path, for room, for a retry delay
+ *	timer.c		deadlines, retry delays and holds of one channel; cancel
+ *	classify.c	the retry table
+ */
+#ifndef NVHI_MULTIPATH_HEAD_H
+#define NVHI_MULTIPATH_HEAD_H
+
+#include <assert.h>
+
+#include "multipath/io.h"
+#include "multipath/multipath.h"
+
+/* ---- home --------------------------------------------------------------------------------- */
+
+struct nvhi_mp_subsys {
+	struct nvhi_mp *mp;
+	struct nvhi_list link;
+	struct nvhi_list ctrlrs; /* struct nvhi_mp_ctrlr.link */
+	struct nvhi_list heads;	 /* struct nvh_ns.link, in order of NSID */
+	uint32_t nr_refs;	 /* controllers and heads */
+	int instance;
+	char nqn[NVH_NQN_SIZE];
+};
+
+/* What nvh_ns_info copies: written by home, read by any thread without a lock (a sequence that is
+ * odd while it is being written, and words that are atomic one by one). */
+struct nvhi_ns_snapshot {
+	uint32_t sequence;
+	uint64_t words[(sizeof(struct nvh_ns_info) + 7) / 8];
+};
+
+struct nvh_ns {
+	struct nvhi_mp *mp;
+	struct nvhi_mp_subsys *subsys;
+	struct nvhi_list link;
+	struct nvhi_list paths;	   /* struct nvhi_path.head_link */
+	struct nvhi_list channels; /* struct nvh_channel.head_link */
+	uint32_t refs;		   /* atomic */
+	uint32_t nr_paths;
+	uint32_t nsid;
+	bool announced, removed;
+	struct nvhi_ns_data data;  /* of the last path that told */
+	struct nvhi_ns_snapshot snapshot;
+	char name[48];
+	/* Read by the channels' reactors. */
+	uint32_t block_shift;	   /* constant: another format is another head */
+	bool io_supported;	   /* constant */
+	uint64_t nr_blocks;	   /* atomic */
+	uint32_t flags;		   /* atomic, NVHI_NS_FLAG_* */
+	int no_path_err;	   /* atomic: 0 I/O without a path waits, else it fails with this */
+	uint8_t *usable;	   /* atomic, one a reactor of mp: paths with a queue there */
+};
+
+enum {
+	NVHI_NS_FLAG_READ_ONLY = 1u << 0,
+	NVHI_NS_FLAG_WRITE_ZEROES = 1u << 1,
+	NVHI_NS_FLAG_DSM = 1u << 2,
+	NVHI_NS_FLAG_COMPARE = 1u << 3,
+	NVHI_NS_FLAG_VERIFY = 1u << 4,
+	NVHI_NS_FLAG_REMOVED = 1u << 5,
+};
+
+#define NVHI_PATH_STATES(X)                                                                        \
+	X(NEW, new)                                                                                \
+	X(REFUSED, refused)   /* its identity does not fit the head of its NSID */                 \
+	X(MERGED, merged)     /* a way to its head */                                              \
+	X(LEAVING, leaving)   /* its lanes are being given up */
+
+enum nvhi_path_state {
+#define X(upper, lower) NVHI_PATH_##upper,
+	NVHI_PATH_STATES(X)
+#undef X
+};
+extern const struct nvhi_fsm nvhi_path_fsm;
+
+struct nvhi_path {
+	struct nvh_ns *head; /* NULL: refused */
+	struct nvhi_mp_ctrlr *mpc;
+	struct nvhi_list head_link, ctrlr_link;
+	struct nvhi_list lanes; /* struct nvhi_lane.path_link */
+	uint32_t state;
+	struct nvhi_ns_data data;
+	uint64_t ios, errors; /* of lanes that are gone */
+};
+
+/* ---- a channel's reactor ------------------------------------------------------------------ */
+
+enum nvhi_limit {
+	NVHI_LIMIT_NONE, /* 1: commands without blocks */
+	NVHI_LIMIT_DATA, /* read, write, compare */
+	NVHI_LIMIT_ZERO,
+	NVHI_LIMIT_VERIFY,
+	NVHI_LIMIT_DSM,
+	NVHI_LIMITS,
+};
+
+/* A path as one channel uses it. */
+struct nvhi_lane {
+	/* constant */
+	struct nvh_channel *channel;
+	struct nvhi_ioq *ioq;
+	struct nvhi_ctrlr *ctrlr;
+	uint32_t nsid;
+	/* home's */
+	struct nvhi_path *path;
+	struct nvhi_list path_link, channel_home_link;
+	struct nvhi_msg attach_msg, drop_msg, gone_msg;
+	bool dropping;
+	/* the channel's reactor's */
+	struct nvhi_list link;	/* the channel's: all lanes */
+	bool attached, dropped, usable;
+	struct nvhi_ioq_watch watch;
+	struct nvhi_ioq_waiter waiter;
+	uint32_t inflight;
+	uint64_t held_until;	/* a path-related status: leave it alone until then; 0 */
+	uint32_t hold_ms;	/* the last hold's length */
+	uint64_t held_since;	/* when the first of a row of holds began */
+	uint32_t limit[NVHI_LIMITS]; /* blocks a part */
+	uint32_t max_transfer;	/* bytes a command */
+	uint16_t crdt[3];	/* units of 100 ms */
+	uint64_t ios, errors;	/* atomic for readers */
+};
+
+struct nvhi_policy;
+
+struct nvh_channel {
+	struct nvh_ns *ns;
+	struct nvh_reactor *reactor;
+	const struct nvhi_policy *policy;
+	struct nvhi_lane *only; /* the usable lane when there is exactly one */
+	uint32_t block_shift;
+	uint32_t nr_usable;
+	uint32_t outstanding;	/* I/Os */
+	uint64_t next_seq;
+	bool closed;
+	struct nvhi_list lanes;
+	struct nvhi_list waiting;   /* by seq */
+	struct nvhi_list delayed;   /* by due */
+	struct nvhi_list ended;
+	struct nvhi_list deadlines; /* by deadline */
+	struct nvhi_timer timer;    /* always armed, for the first of delayed, deadlines, holds */
+	struct nvhi_defer ended_defer;
+	struct nvhi_msg join_msg, leave_msg, kick_msg, bye_msg;
+	uint32_t kicked; /* atomic: kick_msg is on its way */
+	/* home's */
+	struct nvhi_list head_link;
+	struct nvhi_list home_lanes; /* struct nvhi_lane.channel_home_link */
+	bool joined;
+};
+
+/* ---- subsys.c, head.c, identity.c ---------------------------------------------------------- */
+
+void nvhi_subsys_get(struct nvhi_mp_subsys *subsys);
+void nvhi_subsys_put(struct nvhi_mp_subsys *subsys);
+/* Tells the controller that it has left, when it has. */
+void nvhi_mp_ctrlr_check_left(struct nvhi_mp_ctrlr *mpc);
+
+/* The head that `data` of this controller belongs to, or NULL: none yet. *ret_why: a head is there
+ * but this path may not be merged. */
+struct nvh_ns *nvhi_head_match(struct nvhi_mp_subsys *subsys, const struct nvhi_ns_data *data,
+			       const char **ret_why);
+/* NULL: no memory. Not announced. */
+struct nvh_ns *nvhi_head_create(struct nvhi_mp_ctrlr *mpc, const struct nvhi_ns_data *data);
+/* Takes over size and attributes. */
+void nvhi_head_update(struct nvh_ns *head, const struct nvhi_ns_data *data);
+/* Rewrites the snapshot and what the channels read. Returns whether anything differs. */
+bool nvhi_head_publish(struct nvh_ns *head);
+void nvhi_head_announce(struct nvh_ns *head);
+void nvhi_head_changed(struct nvh_ns *head);
+/* Its channels shall look at no_path_err. */
+void nvhi_head_kick(struct nvh_ns *head);
+/* Its last path is leaving: I/O fails with err. */
+void nvhi_head_remove(struct nvh_ns *head, int err);
+
+/* Only then are two paths one namespace (see DESIGN "identity before merging"). NULL: they are;
+ * else static text saying what differs. */
+const char *nvhi_identity_differs(const struct nvhi_ns_data *a, const struct nvhi_ns_data *b);
+/* Whether it could have other paths at all. */
+bool nvhi_identity_sharable(const struct nvhi_ns_data *data);
+
+/* ---- path.c ------------------------------------------------------------------------------- */
+
+struct nvhi_path *nvhi_path_find(struct nvhi_mp_ctrlr *mpc, uint32_t nsid);
+/* Gives up all lanes, then frees the path and tells its controller. err: what I/O without another
+ * path fails with. */
+void nvhi_path_leave(struct nvhi_path *path, int err);
+/* A lane from this path to this channel. */
+void nvhi_path_extend(struct nvhi_path *path, struct nvh_channel *channel);
+/* Home forgets a lane (its channel left, or its reactor gave it up). */
+void nvhi_path_lane_gone(struct nvhi_lane *lane);
+/* head->no_path_err from its paths, and the channels told. */
+void nvhi_head_policy(struct nvh_ns *head);
+
+/* ---- channel.c, select.c ------------------------------------------------------------------- */
+
+void nvhi_lane_attach(struct nvhi_lane *lane);
+void nvhi_lane_drop(struct nvhi_lane *lane);
+/* Its last request came back after it was dropped. */
+void nvhi_lane_check_gone(struct nvhi_lane *lane);
+/* Recomputes whether it is usable; resumes waiting I/O when it became so. */
+void nvhi_lane_refresh(struct nvhi_lane *lane);
+/* A path-related status came: no new I/O for a while. */
+void nvhi_lane_hold(struct nvhi_lane *lane, uint32_t delay_ms);
+
+/* One file each; set per subsystem. */
+struct nvhi_policy {
+	const char *name;
+	/* One of several usable lanes; O(lanes) at most. */
+	struct nvhi_lane *(*select)(struct nvh_channel *channel, const struct nvhi_io *io);
+};
+extern const struct nvhi_policy nvhi_policy_round_robin;
+
+static inline struct nvhi_lane *nvhi_lane_select(struct nvh_channel *channel,
+						 const struct nvhi_io *io)
+{
+	if (__builtin_expect(channel->only != NULL, 1))
+		return channel->only;
+	if (channel->nr_usable == 0)
+		return NULL;
+	return channel->policy->select(channel, io);
+}
+
+/* ---- split.c -------------------------------------------------------------------------------- */
+
+/* Whether `io` may be sent to this namespace as it is; fills in progress. -errno as nvh_submit. */
+int nvhi_io_prepare(struct nvh_channel *channel, struct nvhi_io *io);
+/* Issues parts until none is left that may be out now (0), there is no usable lane (-ENOTCONN), or
+ * their queues are full (-EAGAIN: nvhi_channel_drain follows when there is room). */
+int nvhi_io_issue(struct nvhi_io *io);
+/* Back to block `next`. */
+void nvhi_io_rewind(struct nvhi_io *io, uint64_t next);
+
+/* ---- complete.c ----------------------------------------------------------------------------- */
+
+void nvhi_part_done(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl);
+/* No further part is issued; it ends with err (cpl when 0) once its parts are home. */
+void nvhi_io_fail(struct nvhi_io *io, int err, const struct nvh_cpl *cpl);
+/* The callback, now. The io is the caller's again before it runs. */
+void nvhi_io_end(struct nvhi_io *io, int err, const struct nvh_cpl *cpl);
+/* The result stands; the callback comes at the end of this turn. Nothing is out. */
+void nvhi_io_end_later(struct nvhi_io *io, int err, const struct nvh_cpl *cpl);
+void nvhi_channel_ended_run(struct nvhi_defer *defer);
+
+/* ---- requeue.c ------------------------------------------------------------------------------ */
+
+/* Puts an io among the waiting, in the order of submission. */
+void nvhi_io_wait(struct nvhi_io *io);
+/* Waits until now + delay_ms, then as nvhi_io_wait. */
+void nvhi_io_delay(struct nvhi_io *io, uint32_t delay_ms);
+/* Issues what waits, in order, as far as it goes; fails it where there is no hope. */
+void nvhi_channel_drain(struct nvh_channel *channel);
+
+/* ---- timer.c -------------------------------------------------------------------------------- */
+
+int nvhi_channel_timer_init(struct nvh_channel *channel);
+/* Something is due at `when`. */
+void nvhi_channel_timer_want(struct nvh_channel *channel, uint64_t when);
+/* The caller's deadline is watched from now on. */
+void nvhi_io_watch_deadline(struct nvhi_io *io);
+
+/* ---- classify.c ----------------------------------------------------------------------------- */
+
+enum nvhi_verdict {
+	NVHI_VERDICT_DONE,	/* success, or an error that is the caller's */
+	NVHI_VERDICT_RETRY,	/* on any path, at once */
+	NVHI_VERDICT_FAILOVER,	/* on any path; this one is left alone for a while */
+	NVHI_VERDICT_DELAY,	/* after *ret_delay_ms */
+	NVHI_VERDICT_UNKNOWN,	/* it was sent, may have been executed, and must not be repeated */
+};
+struct nvhi_outcome {
+	uint8_t op; /* enum nvh_io_op */
+	bool sent;
+	uint8_t tries;
+	int err;
+	const struct nvh_cpl *cpl;
+	const uint16_t *crdt; /* [3], units of 100 ms */
+};
+enum nvhi_verdict nvhi_classify(const struct nvhi_outcome *outcome, uint32_t *ret_delay_ms);
+
+#endif

@@ -1,0 +1,100 @@
+/*
+ * Namespaces as their subsystems present them, merged from the controllers that lead there: what
+ * host/api builds on. A head (struct nvh_ns) has paths; a path is one controller and an NSID; a
+ * channel is the head as seen from one reactor (docs/architecture.md, "a namespace is one thing with
+ * many paths").
+ *
+ * Threads: everything here runs on the home reactor, except where said. Changes travel to the
+ * channels' reactors as messages; a path is gone when every reactor has let go of it.
+ */
+#ifndef NVHI_MULTIPATH_MULTIPATH_H
+#define NVHI_MULTIPATH_MULTIPATH_H
+
+#include <nvhost/io.h>
+#include <nvhost/ns.h>
+
+#include "base/list.h"
+#include "base/reactor.h"
+#include "host/ctrlr/ctrlr.h"
+
+struct nvhi_mp;
+struct nvhi_mp_subsys;
+
+struct nvhi_mp_events {
+	void (*ns_added)(struct nvhi_mp *mp, struct nvh_ns *ns);
+	void (*ns_changed)(struct nvhi_mp *mp, struct nvh_ns *ns);
+	void (*ns_removed)(struct nvhi_mp *mp, struct nvh_ns *ns);
+	/* The last channel has left (told each time their number falls to none). */
+	void (*idle)(struct nvhi_mp *mp);
+};
+
+/* All subsystems of a host. */
+struct nvhi_mp {
+	const struct nvhi_mp_events *events;
+	struct nvh_reactor *home;
+	struct nvh_reactor **reactors;
+	uint32_t nr_reactors;
+	struct nvhi_list subsystems;
+	uint32_t nr_channels; /* atomic: opened and not yet left */
+};
+/* 0/-ENOMEM. reactors[0] is home. */
+int nvhi_mp_init(struct nvhi_mp *mp, const struct nvhi_mp_events *events,
+		 struct nvh_reactor *const *reactors, uint32_t nr_reactors);
+/* All controllers have left and no channel is open. */
+void nvhi_mp_fini(struct nvhi_mp *mp);
+
+/* A controller as multipath sees it; embedded by host/api. */
+struct nvhi_mp_ctrlr;
+typedef void (*nvhi_mp_left_fn)(struct nvhi_mp_ctrlr *mpc);
+struct nvhi_mp_ctrlr {
+	struct nvhi_mp *mp;
+	struct nvhi_ctrlr *ctrlr;
+	struct nvhi_mp_subsys *subsys;
+	struct nvhi_list paths; /* struct nvhi_path.ctrlr_link */
+	struct nvhi_list link;	/* the subsystem's */
+	int instance;
+	bool live;
+	bool fast_fail;		/* I/O that has only such paths fails instead of waiting */
+	bool leaving;
+	nvhi_mp_left_fn left;
+};
+/* Joins the subsystem `subnqn`; `instance` is the N of nvhN, which the subsystem takes over when it is
+ * the first and free. -ENOMEM. */
+int nvhi_mp_ctrlr_join(struct nvhi_mp *mp, struct nvhi_mp_ctrlr *mpc, struct nvhi_ctrlr *ctrlr,
+		       const char *subnqn, int instance);
+/* Drops every path; `left` is called (perhaps inside) when no reactor uses a queue of it any more.
+ * I/O that has no other path fails with -ENOTCONN. */
+void nvhi_mp_ctrlr_leave(struct nvhi_mp_ctrlr *mpc, nvhi_mp_left_fn left);
+/* It went live or was lost. Going live announces the namespaces that came with it. */
+void nvhi_mp_ctrlr_live(struct nvhi_mp_ctrlr *mpc, bool live);
+/* fast_io_fail_tmo ran out. */
+void nvhi_mp_ctrlr_fast_fail(struct nvhi_mp_ctrlr *mpc);
+
+void nvhi_mp_ns_added(struct nvhi_mp_ctrlr *mpc, const struct nvhi_ns_data *data);
+void nvhi_mp_ns_changed(struct nvhi_mp_ctrlr *mpc, const struct nvhi_ns_data *data, uint32_t what);
+void nvhi_mp_ns_removed(struct nvhi_mp_ctrlr *mpc, uint32_t nsid);
+
+/* The announced ones, by subsystem and NSID; NULL: first / no more. */
+struct nvh_ns *nvhi_mp_ns_next(struct nvhi_mp *mp, struct nvh_ns *prev);
+/* The index-th path's numbers, and its controller; NULL past the end. */
+struct nvhi_mp_ctrlr *nvhi_mp_path(const struct nvh_ns *ns, unsigned int index,
+				   struct nvh_path_info *ret_info);
+
+/* Any thread. */
+void nvhi_ns_get(struct nvh_ns *ns);
+void nvhi_ns_put(struct nvh_ns *ns);
+void nvhi_ns_snapshot_read(const struct nvh_ns *ns, struct nvh_ns_info *ret_info);
+bool nvhi_ns_reactor_usable(const struct nvh_ns *ns, const struct nvh_reactor *reactor);
+
+/* ---- the data path: the channel's reactor ------------------------------------------------- */
+
+int nvhi_channel_open(struct nvh_ns *ns, struct nvh_reactor *reactor,
+		      struct nvh_channel **ret_channel);
+void nvhi_channel_close(struct nvh_channel *channel);
+struct nvh_ns *nvhi_channel_ns(const struct nvh_channel *channel);
+struct nvh_reactor *nvhi_channel_reactor(const struct nvh_channel *channel);
+struct nvh_reactor *nvhi_channel_home(const struct nvh_channel *channel);
+int nvhi_channel_submit(struct nvh_channel *channel, struct nvh_io *io);
+void nvhi_channel_cancel(struct nvh_channel *channel, struct nvh_io *io);
+
+#endif

@@ -1,0 +1,101 @@
+/*
+ * I/O that waits: for a path, for room in a queue, for the end of a retry delay. One list in the order
+ * of submission; an event (a queue went live, a request came free, a path was added) resumes it in the
+ * same turn, and when there is no hope left it fails. The channel's reactor.
+ */
+#include <errno.h>
+
+#include "base/log.h"
+#include "multipath/head.h"
+
+void nvhi_io_wait(struct nvhi_io *io)
+{
+	struct nvh_channel *channel = io->channel;
+	struct nvhi_list *at = channel->waiting.prev;
+
+	while (at != &channel->waiting && nvhi_list_entry(at, struct nvhi_io, link)->seq > io->seq)
+		at = at->prev;
+	nvhi_list_insert(at, &io->link);
+	nvhi_io_set_state(io, NVHI_IO_STATE_WAITING);
+}
+
+void nvhi_io_delay(struct nvhi_io *io, uint32_t delay_ms)
+{
+	struct nvh_channel *channel = io->channel;
+	struct nvhi_list *at = channel->delayed.prev;
+
+	io->due = nvhi_reactor_now(channel->reactor) + delay_ms * NVHI_NSEC_PER_MSEC;
+	while (at != &channel->delayed && nvhi_list_entry(at, struct nvhi_io, link)->due > io->due)
+		at = at->prev;
+	nvhi_list_insert(at, &io->link);
+	nvhi_io_set_state(io, NVHI_IO_STATE_DELAYED);
+	nvhi_channel_timer_want(channel, io->due);
+}
+
+/* Nothing leads there and nothing will: what waits ends. */
+static void channel_fail_waiting(struct nvh_channel *channel, int err)
+{
+	struct nvhi_io *io, *next;
+
+	nvhi_list_for_each_safe(io, next, &channel->waiting, link) {
+		if (nvhi_list_empty(&io->parts)) {
+			nvhi_io_end_later(io, err, NULL);
+			continue;
+		}
+		nvhi_list_del(&io->link);
+		nvhi_io_fail(io, err, NULL);
+		nvhi_io_set_state(io, NVHI_IO_STATE_DRAINING);
+	}
+}
+
+void nvhi_channel_drain(struct nvh_channel *channel)
+{
+	int err = 0;
+
+	while (!nvhi_list_empty(&channel->waiting)) {
+		struct nvhi_io *io = nvhi_list_first(&channel->waiting, struct nvhi_io, link);
+
+		err = nvhi_io_issue(io);
+		if (err)
+			break;
+		nvhi_list_del(&io->link);
+		nvhi_io_set_state(io, NVHI_IO_STATE_ISSUED);
+	}
+	if (err != -ENOTCONN)
+		return;
+	err = __atomic_load_n(&channel->ns->no_path_err, __ATOMIC_ACQUIRE);
+	if (err)
+		channel_fail_waiting(channel, err);
+}
+
+int nvhi_channel_submit(struct nvh_channel *channel, struct nvh_io *pub)
+{
+	struct nvhi_io *io = nvhi_io_of(pub);
+	int err;
+
+	assert(io->state == NVHI_IO_STATE_IDLE);
+	io->channel = channel;
+	err = nvhi_io_prepare(channel, io);
+	if (__builtin_expect(err != 0, 0))
+		return err;
+	nvhi_list_init(&io->parts);
+	io->seq = channel->next_seq++;
+	io->tries = 0;
+	io->delay_ms = 0;
+	io->failed = io->canceled = io->expired = io->timed = false;
+	err = nvhi_list_empty(&channel->waiting) ? nvhi_io_issue(io) : -EAGAIN;
+	if (__builtin_expect(err == -ENOTCONN && nvhi_list_empty(&io->parts), 0)) {
+		err = __atomic_load_n(&channel->ns->no_path_err, __ATOMIC_ACQUIRE);
+		if (err)
+			return err;
+		err = -EAGAIN;
+	}
+	channel->outstanding++;
+	if (__builtin_expect(!err, 1))
+		nvhi_io_set_state(io, NVHI_IO_STATE_ISSUED);
+	else
+		nvhi_io_wait(io);
+	if (__builtin_expect(pub->deadline_ns != 0, 0))
+		nvhi_io_watch_deadline(io);
+	return 0;
+}

@@ -1,0 +1,158 @@
+/*
+ * Subsystems: what the controllers with one subsystem NQN have in common, and the number N of
+ * nvhNnM, which stays while a controller or a head of it is there. Home reactor.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "multipath/head.h"
+
+int nvhi_mp_init(struct nvhi_mp *mp, const struct nvhi_mp_events *events,
+		 struct nvh_reactor *const *reactors, uint32_t nr_reactors)
+{
+	memset(mp, 0, sizeof(*mp));
+	mp->reactors = calloc(nr_reactors, sizeof(*mp->reactors));
+	if (!mp->reactors)
+		return -ENOMEM;
+	memcpy(mp->reactors, reactors, nr_reactors * sizeof(*mp->reactors));
+	mp->nr_reactors = nr_reactors;
+	mp->home = reactors[0];
+	mp->events = events;
+	nvhi_list_init(&mp->subsystems);
+	return 0;
+}
+
+void nvhi_mp_fini(struct nvhi_mp *mp)
+{
+	assert(nvhi_list_empty(&mp->subsystems));
+	free(mp->reactors);
+}
+
+static struct nvhi_mp_subsys *subsys_find(struct nvhi_mp *mp, const char *nqn)
+{
+	struct nvhi_mp_subsys *subsys;
+
+	nvhi_list_for_each(subsys, &mp->subsystems, link)
+		if (!strcmp(subsys->nqn, nqn))
+			return subsys;
+	return NULL;
+}
+
+static bool instance_is_taken(struct nvhi_mp *mp, int instance)
+{
+	struct nvhi_mp_subsys *subsys;
+
+	nvhi_list_for_each(subsys, &mp->subsystems, link)
+		if (subsys->instance == instance)
+			return true;
+	return false;
+}
+
+static struct nvhi_mp_subsys *subsys_create(struct nvhi_mp *mp, const char *nqn, int instance)
+{
+	struct nvhi_mp_subsys *subsys = calloc(1, sizeof(*subsys));
+
+	if (!subsys)
+		return NULL;
+	subsys->mp = mp;
+	snprintf(subsys->nqn, sizeof(subsys->nqn), "%s", nqn);
+	nvhi_list_init(&subsys->ctrlrs);
+	nvhi_list_init(&subsys->heads);
+	if (instance < 0 || instance_is_taken(mp, instance))
+		for (instance = 0; instance_is_taken(mp, instance);)
+			instance++;
+	subsys->instance = instance;
+	nvhi_list_add_tail(&mp->subsystems, &subsys->link);
+	return subsys;
+}
+
+void nvhi_subsys_get(struct nvhi_mp_subsys *subsys)
+{
+	subsys->nr_refs++;
+}
+
+void nvhi_subsys_put(struct nvhi_mp_subsys *subsys)
+{
+	if (--subsys->nr_refs > 0)
+		return;
+	nvhi_list_del(&subsys->link);
+	free(subsys);
+}
+
+/* ---- controllers -------------------------------------------------------------------------- */
+
+int nvhi_mp_ctrlr_join(struct nvhi_mp *mp, struct nvhi_mp_ctrlr *mpc, struct nvhi_ctrlr *ctrlr,
+		       const char *subnqn, int instance)
+{
+	struct nvhi_mp_subsys *subsys = subsys_find(mp, subnqn);
+
+	if (!subsys)
+		subsys = subsys_create(mp, subnqn, instance);
+	if (!subsys)
+		return -ENOMEM;
+	nvhi_subsys_get(subsys);
+	memset(mpc, 0, sizeof(*mpc));
+	mpc->mp = mp;
+	mpc->ctrlr = ctrlr;
+	mpc->subsys = subsys;
+	mpc->instance = instance;
+	nvhi_list_init(&mpc->paths);
+	nvhi_list_add_tail(&subsys->ctrlrs, &mpc->link);
+	return 0;
+}
+
+void nvhi_mp_ctrlr_leave(struct nvhi_mp_ctrlr *mpc, nvhi_mp_left_fn left)
+{
+	struct nvhi_path *path, *next;
+
+	mpc->leaving = true;
+	mpc->live = false;
+	nvhi_list_for_each_safe(path, next, &mpc->paths, ctrlr_link)
+		if (path->state != NVHI_PATH_LEAVING)
+			nvhi_path_leave(path, -ENOTCONN);
+	mpc->left = left; /* not before: the loop must not lose the ground it stands on */
+	nvhi_mp_ctrlr_check_left(mpc);
+}
+
+void nvhi_mp_ctrlr_check_left(struct nvhi_mp_ctrlr *mpc)
+{
+	nvhi_mp_left_fn left = mpc->left;
+
+	if (!mpc->leaving || !left || !nvhi_list_empty(&mpc->paths))
+		return;
+	mpc->left = NULL;
+	nvhi_list_del(&mpc->link);
+	nvhi_subsys_put(mpc->subsys);
+	mpc->subsys = NULL;
+	left(mpc);
+}
+
+void nvhi_mp_ctrlr_live(struct nvhi_mp_ctrlr *mpc, bool live)
+{
+	struct nvhi_path *path, *next;
+
+	mpc->live = live;
+	if (live)
+		mpc->fast_fail = false;
+	nvhi_list_for_each_safe(path, next, &mpc->paths, ctrlr_link) {
+		if (path->state != NVHI_PATH_MERGED)
+			continue;
+		nvhi_head_policy(path->head);
+		nvhi_head_changed(path->head);
+		if (live)
+			nvhi_head_announce(path->head);
+	}
+}
+
+void nvhi_mp_ctrlr_fast_fail(struct nvhi_mp_ctrlr *mpc)
+{
+	struct nvhi_path *path;
+
+	mpc->fast_fail = true;
+	nvhi_list_for_each(path, &mpc->paths, ctrlr_link)
+		if (path->state == NVHI_PATH_MERGED)
+			nvhi_head_policy(path->head);
+}
