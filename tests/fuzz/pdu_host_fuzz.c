@@ -1,0 +1,11 @@
+/*
+ * Fuzz target: what a host receives from a controller.
+ */
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/fuzz_pdu.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	pdu_fuzz_one(NVHI_PDU_HOST, data, size);
+	return 0;
+}
