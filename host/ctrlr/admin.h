@@ -12,12 +12,19 @@
 struct nvhi_ctrlr;
 struct nvhi_admin;
 
+/* A command that shall be aborted; embedded in what waits for it. */
+struct nvhi_abort {
+	uint16_t sqid, cid;
+	void (*sent)(struct nvhi_abort *abort); /* it was; the object is free again */
+	struct nvhi_list link; /* empty: not queued */
+};
+
 /* err < 0: no completion came (-ETIMEDOUT: not in time; -ENOTCONN, -ECANCELED...: the connection went);
  * err == 0: read the status. req.transferred tells the bytes that moved. May submit again. */
 typedef void (*nvhi_admin_fn)(struct nvhi_admin *admin, int err, const struct nvh_cpl *cpl);
 
-/* Owned by the submitter, lent from submit to done; zero it once. Fill cmd (with the macros below or by
- * hand: opcode, NSID, dwords), then nvhi_admin_submit. */
+/* Owned by the submitter, lent from submit to done; zero it once. Fill req.cmd (opcode, NSID, dwords) and
+ * done, then nvhi_admin_submit. */
 struct nvhi_admin {
 	struct nvhi_req req;	 /* req.cmd is the submitter's; the rest is admin.c's */
 	struct iovec iov;	 /* admin.c's */
@@ -26,11 +33,12 @@ struct nvhi_admin {
 	uint8_t retries;	 /* times a status without DNR is tried again, after its CRD; 0: none */
 	bool short_ok;		 /* fewer bytes than `len` are no error */
 	/* admin.c's */
-	bool internal, timed_out;
+	bool urgent, timed_out;
 	uint8_t stage, tries;
 	struct nvhi_ctrlr *ctrlr;
 	struct nvhi_timer timer;
 	struct nvhi_list link;
+	struct nvhi_abort abort;
 };
 
 /* Sends admin->req.cmd with a flat buffer (data NULL and len 0: none; the direction is that of the

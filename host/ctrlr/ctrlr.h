@@ -101,6 +101,7 @@ struct nvhi_ctrlr_caps {
 
 struct nvhi_ctrlr_opts {
 	struct nvhi_tctrlr_opts transport; /* name, addresses, NQNs, KATO, digests, timeouts, net */
+	const struct nvhi_transport *ops;    /* NULL: that of transport.addr.trtype */
 	struct nvh_reactor *home;
 	struct nvh_reactor *const *reactors; /* one I/O queue each; copied; ignored for discovery */
 	uint32_t nr_reactors;

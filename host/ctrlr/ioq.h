@@ -43,7 +43,7 @@ struct nvhi_ioq_req {
 	/* the queue's */
 	struct nvhi_ioq *ioq;
 	struct nvhi_list link;	   /* in flight, oldest first; or free */
-	bool late;		   /* its Abort was asked for */
+	uint8_t late;		   /* its Abort: 0 not asked for, 1 wanted, 2 sent */
 };
 
 /* Told about each change of state, on the queue's reactor. On LOST every request lent comes back with
@@ -70,6 +70,7 @@ struct nvhi_ioq_waiter {
 int nvhi_ioq_wait(struct nvhi_ioq *ioq, struct nvhi_ioq_waiter *waiter);
 void nvhi_ioq_unwait(struct nvhi_ioq *ioq, struct nvhi_ioq_waiter *waiter);
 
+const char *nvhi_ioq_state_name(enum nvhi_ioq_state state);
 enum nvhi_ioq_state nvhi_ioq_state(const struct nvhi_ioq *ioq);
 struct nvhi_ctrlr *nvhi_ioq_ctrlr(const struct nvhi_ioq *ioq);
 /* NULL when ABSENT. For info() and names(), and for last_rx_ns. */

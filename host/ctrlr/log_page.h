@@ -29,7 +29,6 @@ struct nvhi_log_page {
 	struct nvhi_ctrlr *ctrlr;
 	uint32_t pos;
 	uint32_t asked;
-	bool internal;
 	struct nvhi_admin admin;
 };
 

@@ -13,7 +13,7 @@
 struct nvhi_discovery_log {
 	uint64_t genctr;
 	uint64_t numrec;		    /* entries in `entries` */
-	const struct nvh_disc_entry *entries; /* as on the wire; not checked beyond their number */
+	const struct nvh_discovery_log_entry *entries; /* as on the wire; not checked beyond their number */
 };
 
 struct nvhi_discovery_read;

@@ -1,0 +1,177 @@
+/*
+ * A queue's life on its own reactor: the queue pair is created, connected, opened, lost, revoked and
+ * destroyed here, as home's messages and the transport's events ask for; whoever watches is told. A
+ * broken queue takes its requests back at once and tells home. Its reactor.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "host/ctrlr/ioq_impl.h"
+
+/* ---- watching ---------------------------------------------------------------------------------- */
+
+void nvhi_ioq_watch(struct nvhi_ioq *ioq, struct nvhi_ioq_watch *watch, nvhi_ioq_watch_fn fn)
+{
+	watch->fn = fn;
+	nvhi_list_add_tail(&ioq->watches, &watch->link);
+}
+
+void nvhi_ioq_unwatch(struct nvhi_ioq *ioq, struct nvhi_ioq_watch *watch)
+{
+	(void)ioq;
+	nvhi_list_del(&watch->link);
+}
+
+/* Any watch may go away while they are told. */
+static void ioq_set_state(struct nvhi_ioq *ioq, enum nvhi_ioq_state state)
+{
+	struct nvhi_list told;
+
+	ioq->state = state;
+	nvhi_log(DEBUG, CTRLR, "%s/q%u: %s", ioq->ctrlr->name, ioq->qid,
+		 nvhi_ioq_state_name(state));
+	nvhi_list_init(&told);
+	nvhi_list_splice_tail(&told, &ioq->watches);
+	while (!nvhi_list_empty(&told)) {
+		struct nvhi_ioq_watch *watch = nvhi_list_first(&told, struct nvhi_ioq_watch, link);
+
+		nvhi_list_del(&watch->link);
+		nvhi_list_add_tail(&ioq->watches, &watch->link);
+		watch->fn(watch, ioq, state);
+	}
+}
+
+const char *nvhi_ioq_state_name(enum nvhi_ioq_state state)
+{
+	static const char *const names[] = {
+#define X(upper, lower) [NVHI_IOQ_##upper] = #lower,
+		NVHI_IOQ_STATES(X)
+#undef X
+	};
+
+	return names[state];
+}
+
+/* ---- the queue pair ----------------------------------------------------------------------------- */
+
+static struct nvhi_ioq *ioq_of(struct nvhi_qpair *qpair)
+{
+	return nvhi_container_of(qpair->events, struct nvhi_ioq, events);
+}
+
+static void ioq_report(struct nvhi_ioq *ioq, int err, const struct nvh_cpl *cpl)
+{
+	ioq->connect_err = err;
+	ioq->connect_has_cpl = cpl != NULL;
+	if (cpl)
+		ioq->connect_cpl = *cpl;
+	nvhi_reactor_post(ioq->ctrlr->home, &ioq->connected);
+}
+
+static void ioq_connected(struct nvhi_qpair *qpair, int err, const struct nvh_cpl *cpl)
+{
+	struct nvhi_ioq *ioq = ioq_of(qpair);
+
+	if (ioq->state != NVHI_IOQ_CONNECTING)
+		return;
+	if (!err) {
+		ioq->depth = qpair->depth < ioq->pool_size ? qpair->depth : ioq->pool_size;
+		if (ioq->depth > ioq->entries - 1u)
+			ioq->depth = ioq->entries - 1u;
+		ioq_set_state(ioq, NVHI_IOQ_READY);
+	}
+	ioq_report(ioq, err, cpl);
+}
+
+static void ioq_stopped(struct nvhi_ioq *ioq)
+{
+	if (!ioq->stop_owed)
+		return;
+	ioq->stop_owed = false;
+	nvhi_reactor_post(ioq->ctrlr->home, &ioq->stopped);
+}
+
+static void ioq_revoked(struct nvhi_qpair *qpair)
+{
+	struct nvhi_ioq *ioq = ioq_of(qpair);
+
+	ioq->revoking = false;
+	ioq->qpair = NULL;
+	ioq->transport->qpair_destroy(qpair);
+	ioq_set_state(ioq, NVHI_IOQ_ABSENT);
+	ioq_stopped(ioq);
+}
+
+/* No more requests in; those that are out come back, then `revoked`. */
+static void ioq_close(struct nvhi_ioq *ioq)
+{
+	if (ioq->revoking || !ioq->qpair)
+		return;
+	ioq->revoking = true;
+	nvhi_timer_cancel(ioq->reactor, &ioq->watchdog);
+	ioq_set_state(ioq, NVHI_IOQ_LOST);
+	nvhi_ioq_fail_waiters(ioq);
+	ioq->transport->revoke(ioq->qpair);
+}
+
+void nvhi_ioq_lose(struct nvhi_ioq *ioq, int err, const char *why)
+{
+	if (ioq->state != NVHI_IOQ_LIVE && ioq->state != NVHI_IOQ_READY)
+		return;
+	ioq->lost_err = err;
+	snprintf(ioq->lost_why, sizeof(ioq->lost_why), "%s", why);
+	nvhi_reactor_post(ioq->ctrlr->home, &ioq->lost);
+	ioq_close(ioq);
+}
+
+static void ioq_lost(struct nvhi_qpair *qpair, int err, const char *why)
+{
+	nvhi_ioq_lose(ioq_of(qpair), err, why);
+}
+
+/* ---- messages from home --------------------------------------------------------------------------- */
+
+void nvhi_ioq_on_start(struct nvhi_msg *msg)
+{
+	struct nvhi_ioq *ioq = nvhi_container_of(msg, struct nvhi_ioq, start);
+	struct nvhi_qpair_opts opts = {
+		.reactor = ioq->reactor,
+		.qid = ioq->qid,
+		.entries = ioq->entries,
+		.events = &ioq->events,
+	};
+	int err;
+
+	ioq->events.connected = ioq_connected;
+	ioq->events.lost = ioq_lost;
+	ioq->events.revoked = ioq_revoked;
+	ioq->abort_out = false;
+	ioq_set_state(ioq, NVHI_IOQ_CONNECTING);
+	err = ioq->transport->qpair_create(ioq->ctrlr->tctrlr, &opts, &ioq->qpair);
+	if (err) {
+		ioq->qpair = NULL;
+		ioq_set_state(ioq, NVHI_IOQ_ABSENT);
+		ioq_report(ioq, err, NULL);
+		return;
+	}
+	ioq->transport->qpair_connect(ioq->qpair);
+}
+
+void nvhi_ioq_on_open(struct nvhi_msg *msg)
+{
+	struct nvhi_ioq *ioq = nvhi_container_of(msg, struct nvhi_ioq, open);
+
+	if (ioq->state == NVHI_IOQ_READY)
+		ioq_set_state(ioq, NVHI_IOQ_LIVE);
+}
+
+void nvhi_ioq_on_stop(struct nvhi_msg *msg)
+{
+	struct nvhi_ioq *ioq = nvhi_container_of(msg, struct nvhi_ioq, stop);
+
+	ioq->stop_owed = true;
+	ioq_close(ioq);
+	if (!ioq->qpair)
+		ioq_stopped(ioq);
+}

@@ -1,0 +1,99 @@
+/*
+ * Late commands of a queue: one timer looks at the oldest. Past the I/O timeout it is aborted (through
+ * home's admin queue); when that does not bring it back the queue is given up, which resets the
+ * controller. An idle queue has no timer running. Its reactor.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "host/ctrlr/ioq_impl.h"
+
+static void ioq_ask_abort(struct nvhi_ioq *ioq, struct nvhi_ioq_req *r)
+{
+	r->late = 1;
+	if (ioq->abort_out)
+		return; /* one at a time: nvhi_ioq_on_abort_ready comes back to it */
+	ioq->abort_out = true;
+	r->late = 2;
+	ioq->abort_cid = nvh_le16_get(r->req.cmd.cid);
+	nvhi_reactor_post(ioq->ctrlr->home, &ioq->abort_wanted);
+}
+
+void nvhi_ioq_abort(struct nvhi_ioq *ioq, struct nvhi_ioq_req *r)
+{
+	if (ioq->state == NVHI_IOQ_LIVE && !r->late)
+		ioq_ask_abort(ioq, r);
+}
+
+void nvhi_ioq_on_abort_ready(struct nvhi_msg *msg)
+{
+	struct nvhi_ioq *ioq = nvhi_container_of(msg, struct nvhi_ioq, abort_ready);
+	struct nvhi_ioq_req *r;
+
+	ioq->abort_out = false;
+	if (ioq->state != NVHI_IOQ_LIVE)
+		return;
+	nvhi_list_for_each(r, &ioq->inflight, link) {
+		if (r->late == 1) {
+			ioq_ask_abort(ioq, r);
+			return;
+		}
+	}
+}
+
+static uint64_t ioq_grace_ns(const struct nvhi_ioq *ioq)
+{
+	return nvhi_abort_grace_ms(ioq->ctrlr) * NVHI_NSEC_PER_MSEC;
+}
+
+/* When the watchdog must look again: the oldest is stuck, or the first not aborted yet is late. */
+static uint64_t ioq_next_look(const struct nvhi_ioq *ioq)
+{
+	const struct nvhi_ioq_req *oldest = nvhi_ioq_oldest(ioq), *r;
+	uint64_t look = oldest->req.submit_ns + ioq->timeout_ns + ioq_grace_ns(ioq);
+
+	nvhi_list_for_each(r, &ioq->inflight, link) {
+		if (r->late)
+			continue;
+		if (r->req.submit_ns + ioq->timeout_ns < look)
+			look = r->req.submit_ns + ioq->timeout_ns;
+		break;
+	}
+	return look;
+}
+
+void nvhi_ioq_watchdog_arm(struct nvhi_ioq *ioq)
+{
+	if (ioq->timeout_ns && !nvhi_list_empty(&ioq->inflight))
+		(void)nvhi_timer_arm_at(ioq->reactor, &ioq->watchdog, ioq_next_look(ioq));
+}
+
+void nvhi_ioq_watchdog_fire(struct nvhi_timer *timer)
+{
+	struct nvhi_ioq *ioq = nvhi_container_of(timer, struct nvhi_ioq, watchdog);
+	uint64_t now = nvhi_reactor_now(ioq->reactor);
+	struct nvhi_ioq_req *r;
+	char why[96];
+
+	if (ioq->state != NVHI_IOQ_LIVE || nvhi_list_empty(&ioq->inflight))
+		return;
+	r = nvhi_list_first(&ioq->inflight, struct nvhi_ioq_req, link);
+	if (now - r->req.submit_ns >= ioq->timeout_ns + ioq_grace_ns(ioq)) {
+		snprintf(why, sizeof(why), "%s (cid 0x%04x) not answered, and not after its Abort",
+			 nvh_io_opc_name(r->req.cmd.opc), nvh_le16_get(r->req.cmd.cid));
+		nvhi_ioq_lose(ioq, -ETIMEDOUT, why);
+		return;
+	}
+	nvhi_list_for_each(r, &ioq->inflight, link) {
+		if (now - r->req.submit_ns < ioq->timeout_ns)
+			break;
+		if (r->late)
+			continue;
+		nvhi_log(WARN, CTRLR, "%s/q%u: %s (cid 0x%04x) not answered within %llu ms: aborting it",
+			 ioq->ctrlr->name, ioq->qid, nvh_io_opc_name(r->req.cmd.opc),
+			 nvh_le16_get(r->req.cmd.cid),
+			 (unsigned long long)(ioq->timeout_ns / NVHI_NSEC_PER_MSEC));
+		ioq_ask_abort(ioq, r);
+	}
+	nvhi_ioq_watchdog_arm(ioq);
+}
