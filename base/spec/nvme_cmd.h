@@ -12,6 +12,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* ---- SGL descriptors ------------------------------------------------------------------------ */
 
@@ -234,7 +235,12 @@ static inline uint64_t nvh_cpl_result64(const struct nvh_cpl *cpl)
 	X(0x22, FABRIC_ZONING_RECV, "Fabric Zoning Receive")                                       \
 	X(0x24, LOCKDOWN, "Lockdown")                                                              \
 	X(0x25, FABRIC_ZONING_LOOKUP, "Fabric Zoning Lookup")                                      \
+	X(0x28, CLEAR_EXPORT, "Clear Exported NVM Resource Configuration")                         \
 	X(0x29, FABRIC_ZONING_SEND, "Fabric Zoning Send")                                          \
+	X(0x2a, CREATE_EXPORT, "Create Exported NVM Subsystem")                                    \
+	X(0x2d, MANAGE_EXPORT_SUBSYS, "Manage Exported NVM Subsystem")                             \
+	X(0x31, MANAGE_EXPORT_NS, "Manage Exported Namespace")                                     \
+	X(0x35, MANAGE_EXPORT_PORT, "Manage Exported Port")                                        \
 	X(0x38, CCR, "Cross-Controller Reset")                                                     \
 	X(0x39, SEND_DISCOVERY_LOG, "Send Discovery Log Page")                                     \
 	X(0x3d, TRACK_SEND, "Track Send")                                                          \
@@ -248,7 +254,11 @@ static inline uint64_t nvh_cpl_result64(const struct nvh_cpl *cpl)
 	X(0x81, SECURITY_SEND, "Security Send")                                                    \
 	X(0x82, SECURITY_RECV, "Security Receive")                                                 \
 	X(0x84, SANITIZE, "Sanitize")                                                              \
-	X(0x86, GET_LBA_STATUS, "Get LBA Status")
+	X(0x85, LOAD_PROGRAM, "Load Program")                                                      \
+	X(0x86, GET_LBA_STATUS, "Get LBA Status")                                                  \
+	X(0x88, PROGRAM_ACTIVATION, "Program Activation Management")                               \
+	X(0x89, MEMORY_RANGE_SET, "Memory Range Set Management")                                   \
+	X(0x8c, SANITIZE_NS, "Sanitize Namespace")
 
 #define NVH_OPC_LIST(X)                                                                            \
 	X(0x00, FLUSH, "Flush")                                                                    \
@@ -342,8 +352,10 @@ struct nvh_copy_range0 {
 	uint8_t rsvd0[8];
 	struct nvh_le64 slba;
 	struct nvh_le16 nlb; /* 0's based */
-	uint8_t rsvd18[2];
-	struct nvh_le32 sopt; /* options of format 2h and up; reserved in format 0h */
+	uint8_t cetype;
+	uint8_t rsvd19;
+	struct nvh_le16 cev;
+	uint8_t rsvd22[2];
 	struct nvh_le32 elbt;
 	struct nvh_le16 elbat;
 	struct nvh_le16 elbatm;
@@ -366,6 +378,7 @@ static_assert(offsetof(struct nvh_copy_range0, elbt) == 24, "copy ELBT");
 #define NVH_CREATE_SQ_QPRIO_SHIFT 1
 #define NVH_CREATE_SQ_CQID_SHIFT 16
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -155,7 +155,11 @@ struct nvh_id_ctrlr {
 	uint8_t tmpthha;
 	uint8_t rsvd385;
 	struct nvh_le16 cqt; /* Command Quiesce Time, ms */
-	uint8_t rsvd388[124];
+	struct nvh_le16 cdpa;
+	struct nvh_le16 mup;
+	struct nvh_le16 ipmsr;
+	struct nvh_le16 msmt;
+	uint8_t rsvd396[116];
 	uint8_t sqes; /* required 3:0, maximum 7:4, powers of two */
 	uint8_t cqes;
 	struct nvh_le16 maxcmd;
@@ -169,7 +173,7 @@ struct nvh_id_ctrlr {
 	uint8_t nvscc;
 	uint8_t nwpc;
 	struct nvh_le16 acwu;
-	struct nvh_le16 cdfs; /* copy descriptor formats supported */
+	struct nvh_le16 cdfs; /* copy descriptor formats supported; OCFS before 2.1 */
 	struct nvh_le32 sgls; /* NVH_SGLS_* */
 	struct nvh_le32 mnan;
 	struct nvh_le128 maxdna;
@@ -255,7 +259,7 @@ enum nvh_cntrltype {
 #define NVH_CTRATT_TBKAS 0x00000040u /* traffic-based keep-alive */
 #define NVH_CTRATT_NS_GRANULARITY 0x00000080u
 #define NVH_CTRATT_UUID_LIST 0x00000200u
-#define NVH_CTRATT_MDS 0x00000800u
+#define NVH_CTRATT_MDS 0x00000400u
 #define NVH_CTRATT_ELBAS 0x00008000u
 #define NVH_CTRATT_MEM 0x00010000u /* MDTS and size limits exclude metadata */
 #define NVH_CTRATT_HMBR 0x00020000u
@@ -298,8 +302,9 @@ enum nvh_cntrltype {
 #define NVH_ONCS_VERIFY 0x0080
 #define NVH_ONCS_COPY 0x0100
 #define NVH_ONCS_COPY_ATOMIC 0x0200
-#define NVH_ONCS_MAX_WZ_DEAC 0x0400 /* WZDSL limits Write Zeroes with DEAC */
-#define NVH_ONCS_NSZ 0x0800
+#define NVH_ONCS_ALL_FAST_COPY 0x0400
+#define NVH_ONCS_MAX_WZ_DEAC 0x0800 /* WZDSL limits Write Zeroes with DEAC */
+#define NVH_ONCS_NSZ 0x1000
 
 #define NVH_FUSES_COMPARE_WRITE 0x0001
 

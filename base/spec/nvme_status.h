@@ -12,6 +12,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 enum nvh_sct {
 	NVH_SCT_GENERIC = 0,
@@ -130,6 +131,8 @@ enum nvh_sct {
 	X(1, 0x39, CTRLR_SUSPENDED, "Controller Suspended")                                        \
 	X(1, 0x3a, CTRLR_NOT_SUSPENDED, "Controller Not Suspended")                                \
 	X(1, 0x3b, CDQ_FULL, "Controller Data Queue Full")                                         \
+	X(1, 0x3c, MAX_NS_SANITIZE, "Exceeds Maximum Namespace Sanitize")                          \
+	X(1, 0x3e, INVALID_POWER_LIMIT, "Invalid Power Limit")                                     \
 	X(1, 0x80, CONFLICTING_ATTRS, "Conflicting Attributes")                                    \
 	X(1, 0x81, INVALID_PI, "Invalid Protection Information")                                   \
 	X(1, 0x82, WRITE_TO_RO_RANGE, "Attempted Write to Read Only Range")                        \
@@ -139,6 +142,8 @@ enum nvh_sct {
 	X(1, 0x87, OVERLAPPING_IO, "Overlapping I/O Range")                                        \
 	X(1, 0x88, NS_NOT_REACHABLE, "Namespace Not Reachable")                                    \
 	X(1, 0x89, INSUFFICIENT_RESOURCES, "Insufficient Resources")                               \
+	X(1, 0xb6, ZONE_INVALID_OP, "Invalid Zone Operation Request")                              \
+	X(1, 0xb7, ZONE_ZRWA_RESOURCES, "ZRWA Resources Unavailable")                              \
 	X(1, 0xb8, ZONE_BOUNDARY, "Zoned Boundary Error")                                          \
 	X(1, 0xb9, ZONE_FULL, "Zone Is Full")                                                      \
 	X(1, 0xba, ZONE_READ_ONLY, "Zone Is Read Only")                                            \
@@ -209,6 +214,7 @@ NVH_API const char *nvh_fabrics_status_text(unsigned sct, unsigned sc);
 /* Upper-case name as nvme-cli prints it (INVALID_FIELD); never NULL. */
 NVH_API const char *nvh_status_name(unsigned sct, unsigned sc);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

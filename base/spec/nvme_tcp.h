@@ -11,6 +11,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* X(value, NAME, "text", header bytes) */
 #define NVH_TCP_PDU_LIST(X)                                                                        \
@@ -154,6 +155,7 @@ static_assert(offsetof(struct nvh_tcp_r2t, r2to) == 12, "R2TO");
 /* Never NULL. */
 NVH_API const char *nvh_tcp_pdu_name(unsigned type);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

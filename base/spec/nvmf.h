@@ -11,6 +11,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* 223 bytes and a terminator, in fields of 256. */
 #define NVH_NQN_MAX 223
@@ -296,6 +297,7 @@ static_assert(offsetof(struct nvh_discovery_log_entry, subnqn) == 256, "discover
 static_assert(offsetof(struct nvh_discovery_log_entry, traddr) == 512, "discovery TRADDR");
 static_assert(offsetof(struct nvh_discovery_log_entry, tsas) == 768, "discovery TSAS");
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif
