@@ -10,6 +10,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* The options of `nvme connect`, same names, same defaults unless said. Strings are copied. Start
  * from nvh_connect_opts_init. */
@@ -83,6 +84,7 @@ void nvh_ctrlr_info(const struct nvh_ctrlr *ctrlr, struct nvh_ctrlr_info *ret_in
 /* The Identify Controller data as read; valid until the next turn. NULL before it was read. */
 const struct nvh_id_ctrlr *nvh_ctrlr_identify(const struct nvh_ctrlr *ctrlr);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

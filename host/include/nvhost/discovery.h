@@ -10,6 +10,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* One entry, strings trimmed and NUL-terminated; `raw` is the wire's. */
 struct nvh_discovery_entry {
@@ -34,6 +35,7 @@ int nvh_discover(struct nvh_host *host, const struct nvh_connect_opts *opts, nvh
 /* The same on a connected discovery controller. */
 int nvh_ctrlr_get_discovery_log(struct nvh_ctrlr *ctrlr, nvh_discover_fn done, void *arg);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -9,6 +9,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct nvh_host;
 struct nvh_ctrlr;
@@ -51,6 +52,7 @@ const char *nvh_host_nqn(const struct nvh_host *host);
 void nvh_host_id(const struct nvh_host *host, char ret_text[37]);
 struct nvh_reactor *nvh_host_home(const struct nvh_host *host);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -13,6 +13,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct nvh_channel;
 
@@ -85,6 +86,7 @@ int nvh_status_to_errno(const struct nvh_cpl *cpl);
 /* "Write Fault", "LBA Out of Range"; never NULL. Pure. */
 const char *nvh_status_string(const struct nvh_cpl *cpl);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

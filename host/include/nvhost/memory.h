@@ -9,6 +9,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* Zeroed, aligned to at least `align` (power of two, 0: a page), in hugepages where there are some.
  * NULL with errno. Any thread. */
@@ -19,6 +20,7 @@ void nvh_dma_free(void *ptr);
 int nvh_mem_register(struct nvh_host *host, void *addr, size_t len);
 int nvh_mem_unregister(struct nvh_host *host, void *addr, size_t len);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -9,6 +9,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct nvh_ns *nvh_ns_next(struct nvh_host *host, struct nvh_ns *prev); /* NULL: first */
 /* By name ("nvh0n1"), "NQN:NSID" (NSID after the last colon), "uuid.<UUID>", "eui.<HEX>". */
@@ -55,6 +56,7 @@ struct nvh_path_info {
 /* The index-th path. -ENOENT past the end. */
 int nvh_ns_path_info(const struct nvh_ns *ns, unsigned int index, struct nvh_path_info *ret_info);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -9,6 +9,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 typedef void (*nvh_admin_fn)(void *arg, int err, const struct nvh_cpl *cpl);
 /* Sends cmd (CID and data pointer are filled in) with a flat buffer, direction by opcode bits 1:0
@@ -20,6 +21,7 @@ int nvh_admin_submit(struct nvh_ctrlr *ctrlr, const struct nvh_cmd *cmd, void *d
 int nvh_ctrlr_get_log(struct nvh_ctrlr *ctrlr, uint8_t lid, uint8_t lsp, uint32_t nsid, uint64_t offset,
 		      void *data, uint32_t len, nvh_admin_fn done, void *arg);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -11,6 +11,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct nvh_reactor;
 
@@ -44,6 +45,7 @@ int nvh_reactor_start_thread(struct nvh_reactor *reactor, int cpu);
 /* Stops and joins that thread. */
 void nvh_reactor_join_thread(struct nvh_reactor *reactor);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

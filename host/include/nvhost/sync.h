@@ -12,6 +12,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* message, when given, gets the text of nvh_connect_fn. */
 int nvh_connect_sync(struct nvh_host *host, const struct nvh_connect_opts *opts,
@@ -27,6 +28,7 @@ int nvh_io_sync(struct nvh_channel *channel, struct nvh_io *io, struct nvh_cpl *
 int nvh_admin_sync(struct nvh_ctrlr *ctrlr, const struct nvh_cmd *cmd, void *data, uint32_t len,
 		   unsigned int timeout_ms, struct nvh_cpl *ret_cpl);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif
