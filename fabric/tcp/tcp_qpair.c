@@ -17,7 +17,7 @@
 #define TERM_LINGER_MS 1000
 /* A PDU midway must bring this much, or its end, in this time. */
 #define MIDWAY_MS 10000
-#define MIDWAY_BYTES (64u << 10)
+#define MIDWAY_BYTES (16u << 10)
 #define STAGING_IO (64u << 10)
 #define STAGING_ADMIN (16u << 10)
 #define ENTRIES_MAX 1024
