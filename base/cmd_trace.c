@@ -100,8 +100,8 @@ static void put_io(struct text *t, uint16_t sqid, const struct nvh_cmd *cmd)
 {
 	uint64_t lba = (uint64_t)nvh_le32_get(cmd->cdw11) << 32 | nvh_le32_get(cmd->cdw10);
 
-	put(t, "%s sqid:%u cid:%u nsid:%u", nvh_io_opc_name(cmd->opc), sqid,
-	    nvh_le16_get(cmd->cid), nvh_le32_get(cmd->nsid));
+	put(t, "%s sqid:%u cid:%u nsid:%u", nvh_io_opc_name(cmd->opc), sqid, nvh_le16_get(cmd->cid),
+	    nvh_le32_get(cmd->nsid));
 	switch (cmd->opc) {
 	case NVH_OPC_READ:
 	case NVH_OPC_WRITE:

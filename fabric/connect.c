@@ -41,11 +41,13 @@ struct field {
 };
 
 static const struct field command_fields[] = {
-	{40, 2, "RECFMT"}, {42, 2, "QID"},  {44, 2, "SQSIZE"},
-	{46, 1, "CATTR"},  {48, 4, "KATO"},
+	{40, 2, "RECFMT"}, {42, 2, "QID"}, {44, 2, "SQSIZE"}, {46, 1, "CATTR"}, {48, 4, "KATO"},
 };
 static const struct field data_fields[] = {
-	{0, 16, "HOSTID"}, {16, 2, "CNTLID"}, {256, 256, "SUBNQN"}, {512, 256, "HOSTNQN"},
+	{0, 16, "HOSTID"},
+	{16, 2, "CNTLID"},
+	{256, 256, "SUBNQN"},
+	{512, 256, "HOSTNQN"},
 };
 
 static const char *field_name(const struct field *fields, size_t count, uint32_t offset)
@@ -61,12 +63,13 @@ static int invalid_param(const struct nvhi_qpair *qpair, uint32_t dw0, char *tex
 	const struct nvhi_tctrlr_opts *opts = &qpair->tctrlr->opts;
 	uint32_t offset = dw0 & NVH_CONNECT_IPO_MASK;
 	bool in_data = dw0 & NVH_CONNECT_IATTR_DATA;
-	const char *name = in_data ? field_name(data_fields, NVHI_ARRAY_SIZE(data_fields), offset)
-				   : field_name(command_fields, NVHI_ARRAY_SIZE(command_fields),
-						offset);
+	const char *name =
+		in_data ? field_name(data_fields, NVHI_ARRAY_SIZE(data_fields), offset)
+			: field_name(command_fields, NVHI_ARRAY_SIZE(command_fields), offset);
 
 	if (in_data && offset == offsetof(struct nvh_fab_connect_data, subnqn)) {
-		snprintf(text, len, "no subsystem %.96s at this address (nvhost discover lists them)",
+		snprintf(text, len,
+			 "no subsystem %.96s at this address (nvhost discover lists them)",
 			 opts->subnqn);
 		return -ENOENT;
 	}
@@ -103,13 +106,15 @@ int nvhi_connect_result(const struct nvhi_qpair *qpair, const struct nvh_cpl *cp
 		return 0;
 	case NVH_ST_CONNECT_INVALID_HOST:
 		snprintf(text, len,
-			 "invalid host NQN: not in the allow list of %.90s (nvmf_subsystem_add_host, or -q)",
+			 "invalid host NQN: not in the allow list of %.90s "
+			 "(nvmf_subsystem_add_host, or -q)",
 			 qpair->tctrlr->opts.subnqn);
 		return -EACCES;
 	case NVH_ST_CONNECT_INVALID_PARAM:
 		return invalid_param(qpair, dw0, text, len);
 	case NVH_ST_CONNECT_BUSY:
-		snprintf(text, len, "the controller is busy: no controller or queue is free for us");
+		snprintf(text, len,
+			 "the controller is busy: no controller or queue is free for us");
 		return -EBUSY;
 	case NVH_ST_AUTH_REQUIRED:
 		return needs_authentication(text, len);

@@ -1,8 +1,8 @@
 /*
  * The one table that names the transports. Whoever needs one finds it here by its type.
  */
-#include "fabric/tcp/tcp.h"
 #include "host/transport.h"
+#include "fabric/tcp/tcp.h"
 
 static const struct nvhi_transport *const transports[] = {
 	&nvhi_transport_tcp,

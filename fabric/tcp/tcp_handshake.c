@@ -66,20 +66,32 @@ static int stream_event(struct nvhi_stream *stream, unsigned int events)
 {
 	struct nvhi_tcp_qpair *q = stream->owner;
 
+	int work = 0;
+
 	if (q->state == NVHI_TCP_CONNECTING)
 		return opening_event(q, events);
 	if (events & NVHI_WRITABLE) {
 		nvhi_tcp_tx_flush(q);
-		return 1 + (q->stream ? nvhi_tcp_rx_event(q) : 0);
+		work++;
 	}
-	return nvhi_tcp_rx_event(q);
+	if (q->stream)
+		work += nvhi_tcp_rx_event(q);
+	if ((events & NVHI_HANGUP) && q->stream && stream->error) {
+		/* Broken, and no byte is left that could say so. */
+		nvhi_tcp_fail(q, stream->error, "the connection broke: %s",
+			      strerror(-stream->error));
+		nvhi_tcp_close(q); /* when it was lost before */
+	}
+	return work;
 }
 
 void nvhi_tcp_qpair_connect(struct nvhi_qpair *qpair)
 {
 	struct nvhi_tcp_qpair *q = nvhi_tcp_qpair_of(qpair);
-	int err = open_stream(q);
+	int err = nvhi_tcp_set_deadline(q, qpair->tctrlr->opts.connect_timeout_ms);
 
+	if (!err)
+		err = open_stream(q);
 	if (err) {
 		nvhi_tcp_fail(q, err, "connect to %s:%s: %s", qpair->tctrlr->opts.addr.traddr,
 			      qpair->tctrlr->opts.addr.trsvcid, strerror(-err));
@@ -97,8 +109,8 @@ static bool digests_agree(struct nvhi_tcp_qpair *q, uint8_t dgst)
 	bool hdgst = dgst & NVH_TCP_DGST_HDR, ddgst = dgst & NVH_TCP_DGST_DATA;
 
 	if ((hdgst && !opts->hdr_digest) || (ddgst && !opts->data_digest)) {
-		nvhi_tcp_bad(q, NVH_TCP_FES_HDR_FIELD, offsetof(struct nvh_tcp_icresp, dgst), "DGST",
-			     "a digest that we did not ask for", dgst);
+		nvhi_tcp_bad(q, NVH_TCP_FES_HDR_FIELD, offsetof(struct nvh_tcp_icresp, dgst),
+			     "DGST", "a digest that we did not ask for", dgst);
 		return false;
 	}
 	if (hdgst != opts->hdr_digest || ddgst != opts->data_digest) {

@@ -22,18 +22,18 @@
 #define NVHI_TCP_STATES(X)                                                                         \
 	X(NEW, new)                                                                                \
 	X(CONNECTING, connecting) /* the stream opens */                                           \
-	X(IC, icreq)		  /* ICReq sent, ICResp awaited */                                 \
-	X(CONNECT, connect_cmd) /* the Fabrics Connect command is out */                         \
+	X(IC, icreq)              /* ICReq sent, ICResp awaited */                                 \
+	X(CONNECT, connect_cmd)   /* the Fabrics Connect command is out */                         \
 	X(LIVE, live)                                                                              \
-	X(LOST, lost)		/* broken or refused; requests stay lent until revoke */           \
-	X(REVOKING, revoking)	/* the stream is gone; requests go back at the turn's end */       \
+	X(LOST, lost)         /* broken or refused; requests stay lent until revoke */             \
+	X(REVOKING, revoking) /* the stream is gone; requests go back at the turn's end */         \
 	X(REVOKED, revoked)
 
 enum nvhi_tcp_state {
 #define NVHI_X(upper, lower) NVHI_TCP_##upper,
 	NVHI_TCP_STATES(NVHI_X)
 #undef NVHI_X
-	NVHI_TCP_STATE_COUNT,
+		NVHI_TCP_STATE_COUNT,
 };
 
 /* ---- a command's slot -------------------------------------------------------------------- */
@@ -51,19 +51,19 @@ struct nvhi_tcp_r2t {
 struct nvhi_tcp_slot {
 	struct nvhi_req *req; /* NULL: free */
 	uint16_t cid;
-	bool encoded;	/* the capsule is in the transmit queue or beyond */
+	bool encoded; /* the capsule is in the transmit queue or beyond */
 	bool in_capsule;
-	bool last;	/* C2HData with LAST was seen */
+	bool last;       /* C2HData with LAST was seen */
 	bool bad_digest; /* some C2HData had a wrong data digest */
-	bool held;	/* completed by the peer while we are still sending for it */
+	bool held;       /* completed by the peer while we are still sending for it */
 	uint8_t r2t_head, r2t_count;
-	uint32_t received;  /* bytes of C2HData */
-	uint32_t requested; /* bytes the peer asked for by R2T */
+	uint32_t received;             /* bytes of C2HData */
+	uint32_t requested;            /* bytes the peer asked for by R2T */
 	struct nvhi_iov_cursor cursor; /* of the next byte to receive, or to send */
-	uint64_t tx_start; /* stream position where the capsule begins */
-	uint64_t tx_end;   /* and where its last encoded PDU ends */
-	struct nvhi_list link;	       /* wants to send, or is held */
-	struct nvh_cpl cpl;	       /* held: what to complete with */
+	uint64_t tx_start;             /* stream position where the capsule begins */
+	uint64_t tx_end;               /* and where its last encoded PDU ends */
+	struct nvhi_list link;         /* wants to send, or is held */
+	struct nvh_cpl cpl;            /* held: what to complete with */
 	struct nvhi_tcp_r2t *r2ts;     /* ring of NVHI_TCP_MAXR2T */
 };
 
@@ -109,7 +109,7 @@ struct nvhi_tcp_qpair {
 	struct nvhi_pdu_params params;
 	struct nvhi_pdu_rx rx;
 	uint8_t *staging;
-	bool rx_large; /* the last payload was large: expect another */
+	bool rx_large;                 /* the last payload was large: expect another */
 	struct nvhi_tcp_slot *rx_slot; /* whose C2HData payload is arriving */
 	struct nvhi_tcp_tx tx;
 	uint64_t midway_mark, midway_pdus; /* counters when the deadline of a PDU midway was set */
@@ -154,6 +154,8 @@ int nvhi_tcp_qpair_create(struct nvhi_tctrlr *tctrlr, const struct nvhi_qpair_op
 			  struct nvhi_qpair **ret_qpair);
 void nvhi_tcp_qpair_destroy(struct nvhi_qpair *qpair);
 void nvhi_tcp_revoke(struct nvhi_qpair *qpair);
+/* The present state must end within `ms`. -ENOMEM; never while a deadline is running. */
+int nvhi_tcp_set_deadline(struct nvhi_tcp_qpair *q, uint32_t ms);
 void nvhi_tcp_set_state(struct nvhi_tcp_qpair *q, enum nvhi_tcp_state state);
 /* The queue broke, or could not connect: err and the reason as printf. One log line. */
 void nvhi_tcp_fail(struct nvhi_tcp_qpair *q, int err, const char *fmt, ...)

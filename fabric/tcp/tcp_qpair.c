@@ -16,11 +16,11 @@
 /* How long a connection that got our TermReq may stay for the peer to read it. */
 #define TERM_LINGER_MS 1000
 /* A PDU midway must bring this much, or its end, in this time. */
-#define MIDWAY_MS 10000
-#define MIDWAY_BYTES (16u << 10)
-#define STAGING_IO (64u << 10)
+#define MIDWAY_MS     10000
+#define MIDWAY_BYTES  (16u << 10)
+#define STAGING_IO    (64u << 10)
 #define STAGING_ADMIN (16u << 10)
-#define ENTRIES_MAX 1024
+#define ENTRIES_MAX   1024
 
 #define NVHI_X(upper, lower) #lower,
 static const char *const state_names[] = {NVHI_TCP_STATES(NVHI_X)};
@@ -41,16 +41,17 @@ static const struct nvhi_fsm tcp_fsm = NVHI_FSM_INIT("qpair", state_names, edges
 
 /* ---- states and deadlines ---------------------------------------------------------------- */
 
-static void arm(struct nvhi_tcp_qpair *q, uint32_t ms)
+int nvhi_tcp_set_deadline(struct nvhi_tcp_qpair *q, uint32_t ms)
 {
-	nvhi_timer_arm(q->qpair.reactor, &q->timer, ms * NVHI_NSEC_PER_MSEC);
+	return nvhi_timer_arm(q->qpair.reactor, &q->timer, ms * NVHI_NSEC_PER_MSEC);
 }
 
 void nvhi_tcp_set_state(struct nvhi_tcp_qpair *q, enum nvhi_tcp_state state)
 {
 	nvhi_fsm_set(&tcp_fsm, &q->state, state, NVHI_LOG_TCP, q->qpair.name);
 	if (state == NVHI_TCP_CONNECTING || state == NVHI_TCP_IC || state == NVHI_TCP_CONNECT)
-		arm(q, q->qpair.tctrlr->opts.connect_timeout_ms);
+		/* Armed since connect began: this cannot fail. */
+		nvhi_tcp_set_deadline(q, q->qpair.tctrlr->opts.connect_timeout_ms);
 	else
 		nvhi_timer_cancel(q->qpair.reactor, &q->timer);
 }
@@ -61,7 +62,7 @@ void nvhi_tcp_watch_midway(struct nvhi_tcp_qpair *q)
 		return;
 	q->midway_mark = q->counters.bytes_in;
 	q->midway_pdus = q->counters.pdus_in;
-	arm(q, MIDWAY_MS);
+	nvhi_tcp_set_deadline(q, MIDWAY_MS); /* no memory: tried again with the next bytes */
 }
 
 static void live_deadline(struct nvhi_tcp_qpair *q)
@@ -132,7 +133,8 @@ static void lose(struct nvhi_tcp_qpair *q, int err, bool linger)
 	}
 	q->stream->ops->set_eager(q->stream, false);
 	q->stream->ops->want(q->stream, NVHI_READABLE);
-	arm(q, TERM_LINGER_MS);
+	if (nvhi_tcp_set_deadline(q, TERM_LINGER_MS))
+		nvhi_tcp_close(q);
 }
 
 void nvhi_tcp_fail(struct nvhi_tcp_qpair *q, int err, const char *fmt, ...)

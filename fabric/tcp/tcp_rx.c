@@ -15,16 +15,17 @@
 #define RX_READS 8
 /*
  * Payloads of this size and more are worth a readv of their own: behind one, and when the next is
- * likely to be one, staging takes only as much as headers need, so that payload is not copied twice.
+ * likely to be one, staging takes only as much as headers need, so that payload is not copied
+ * twice.
  */
-#define RX_LARGE (12u << 10)
+#define RX_LARGE         (12u << 10)
 #define RX_LARGE_STAGING 512
 /* Where the fields stand in their PDU's header: the FEI of a TermReq. */
-#define FEI_CCCID 8
+#define FEI_CCCID    8
 #define FEI_R2T_TTAG 10
-#define FEI_DATAO 12
-#define FEI_DATAL 16
-#define FEI_CPL_CID 20
+#define FEI_DATAO    12
+#define FEI_DATAL    16
+#define FEI_CPL_CID  20
 
 /* ---- one PDU ----------------------------------------------------------------------------- */
 
@@ -35,7 +36,7 @@ static void rx_response(struct nvhi_tcp_qpair *q, const struct nvh_cpl *cpl)
 
 	if (!slot) {
 		nvhi_tcp_bad(q, NVH_TCP_FES_HDR_FIELD, FEI_CPL_CID, "CID",
-		       "names no outstanding command", cid);
+			     "names no outstanding command", cid);
 		return;
 	}
 	if (q->sqflow && !nvhi_tcp_sqhd_good(q, nvh_le16_get(cpl->sqhd)))
@@ -51,19 +52,19 @@ static void rx_c2h_data(struct nvhi_tcp_qpair *q, const struct nvh_tcp_c2h_data 
 
 	if (!slot)
 		nvhi_tcp_bad(q, NVH_TCP_FES_HDR_FIELD, FEI_CCCID, "CCCID",
-		       "names no outstanding command", cccid);
+			     "names no outstanding command", cccid);
 	else if (slot->req->dir != NVHI_DIR_TO_HOST)
 		nvhi_tcp_bad(q, NVH_TCP_FES_HDR_FIELD, FEI_CCCID, "CCCID",
-		       "names a command that reads no data", cccid);
+			     "names a command that reads no data", cccid);
 	else if (slot->last)
 		nvhi_tcp_bad(q, NVH_TCP_FES_SEQUENCE, FEI_CCCID, "CCCID",
-		       "names a command whose last data has come", cccid);
+			     "names a command whose last data has come", cccid);
 	else if (datao != slot->received)
 		nvhi_tcp_bad(q, NVH_TCP_FES_DATA_RANGE, FEI_DATAO, "DATAO",
-		       "is not where the last PDU of the command ended", datao);
+			     "is not where the last PDU of the command ended", datao);
 	else if (datal > slot->req->len - slot->received)
 		nvhi_tcp_bad(q, NVH_TCP_FES_DATA_RANGE, FEI_DATAL, "DATAL",
-		       "passes the end of the command's buffer", datal);
+			     "passes the end of the command's buffer", datal);
 	else
 		goto good;
 	return;
@@ -105,29 +106,28 @@ static void rx_r2t(struct nvhi_tcp_qpair *q, const struct nvh_tcp_r2t *pdu)
 
 	if (!slot)
 		nvhi_tcp_bad(q, NVH_TCP_FES_HDR_FIELD, FEI_CCCID, "CCCID",
-		       "names no outstanding command", cccid);
+			     "names no outstanding command", cccid);
 	else if (slot->req->dir != NVHI_DIR_TO_CTRLR || slot->in_capsule)
 		nvhi_tcp_bad(q, NVH_TCP_FES_HDR_FIELD, FEI_CCCID, "CCCID",
-		       "names a command that has no data to send", cccid);
+			     "names a command that has no data to send", cccid);
 	else if (slot->tx_end > q->tx.sent && slot->requested == 0)
 		nvhi_tcp_bad(q, NVH_TCP_FES_SEQUENCE, FEI_CCCID, "CCCID",
-		       "names a command that is not sent yet", cccid);
+			     "names a command that is not sent yet", cccid);
 	else if (r2to != slot->requested)
 		nvhi_tcp_bad(q, NVH_TCP_FES_DATA_RANGE, FEI_DATAO, "R2TO",
-		       "is not where the last R2T of the command ended", r2to);
+			     "is not where the last R2T of the command ended", r2to);
 	else if (r2tl > slot->req->len - slot->requested)
 		nvhi_tcp_bad(q, NVH_TCP_FES_DATA_RANGE, FEI_DATAL, "R2TL",
-		       "passes the end of the command's buffer", r2tl);
+			     "passes the end of the command's buffer", r2tl);
 	else if (slot->r2t_count == NVHI_TCP_MAXR2T)
-		nvhi_tcp_bad(q, NVH_TCP_FES_LIMIT, FEI_R2T_TTAG, "R2T count",
-		       "is above MAXR2T", slot->r2t_count + 1u);
+		nvhi_tcp_bad(q, NVH_TCP_FES_LIMIT, FEI_R2T_TTAG, "R2T count", "is above MAXR2T",
+			     slot->r2t_count + 1u);
 	else
 		goto good;
 	return;
 good:
-	slot->r2ts[(slot->r2t_head + slot->r2t_count++) % NVHI_TCP_MAXR2T] =
-		(struct nvhi_tcp_r2t){
-			.offset = r2to, .left = r2tl, .ttag = nvh_le16_get(pdu->ttag)};
+	slot->r2ts[(slot->r2t_head + slot->r2t_count++) % NVHI_TCP_MAXR2T] = (struct nvhi_tcp_r2t){
+		.offset = r2to, .left = r2tl, .ttag = nvh_le16_get(pdu->ttag)};
 	slot->requested += r2tl;
 	q->counters.r2ts++;
 	nvhi_tcp_tx_want(q, slot);
@@ -164,7 +164,8 @@ static void rx_header(struct nvhi_tcp_qpair *q)
 		rx_term_req(q, &hdr->term);
 		break;
 	default:
-		nvhi_tcp_bad(q, NVH_TCP_FES_HDR_FIELD, 0, "PDU type", "is not for a host", q->rx.type);
+		nvhi_tcp_bad(q, NVH_TCP_FES_HDR_FIELD, 0, "PDU type", "is not for a host",
+			     q->rx.type);
 		break;
 	}
 }

@@ -180,7 +180,8 @@ static bool bytes_all_there(struct nvhi_tcp_qpair *q, const struct nvhi_tcp_slot
 	}
 	if (req->dir == NVHI_DIR_TO_CTRLR && !slot->in_capsule && slot->requested < req->len) {
 		nvhi_tcp_bad(q, NVH_TCP_FES_DATA_RANGE, 20, "data length",
-			     "is all that was asked of a write reported as success", slot->requested);
+			     "is all that was asked of a write reported as success",
+			     slot->requested);
 		return false;
 	}
 	return true;
@@ -218,7 +219,8 @@ void nvhi_tcp_complete(struct nvhi_tcp_qpair *q, struct nvhi_tcp_slot *slot,
 		}
 	}
 	if (slot->tx_end > q->tx.sent) {
-		/* An error overtook our data: what is encoded still leaves, from the caller's memory. */
+		/* An error overtook our data: what is encoded still leaves, from the caller's
+		 * memory. */
 		nvhi_list_del(&slot->link);
 		slot->r2t_count = 0;
 		slot->held = true;
@@ -234,7 +236,7 @@ void nvhi_tcp_release_held(struct nvhi_tcp_qpair *q)
 {
 	struct nvhi_tcp_slot *slot, *next;
 
-	nvhi_list_for_each_safe(slot, next, &q->held, link) {
+	nvhi_list_for_each_safe (slot, next, &q->held, link) {
 		struct nvh_cpl cpl = slot->cpl;
 
 		if (slot->tx_end > q->tx.sent)

@@ -14,7 +14,7 @@
 #define TX_IOV_MAX 1024
 #define TX_IOV_MIN 128
 /* What one PDU's header, digest and padding may take of the arena. */
-#define TX_PDU_ROOM (NVHI_PDU_HDR_ROOM + NVH_TCP_DIGEST_SIZE)
+#define TX_PDU_ROOM  (NVHI_PDU_HDR_ROOM + NVH_TCP_DIGEST_SIZE)
 #define TX_ARENA_MAX (64u << 10)
 
 static void tx_deferred(struct nvhi_defer *defer)
@@ -171,9 +171,9 @@ static void tx_encode_h2c(struct nvhi_tcp_qpair *q, struct nvhi_tcp_slot *slot)
 {
 	struct nvhi_tcp_r2t *r2t = &slot->r2ts[slot->r2t_head];
 	uint32_t len = r2t->left < q->params.maxh2cdata ? r2t->left : q->params.maxh2cdata;
-	uint32_t hdr = nvhi_pdu_h2c_data_build(q->tx.arena + q->tx.arena_used, &q->params,
-					       slot->cid, r2t->ttag, r2t->offset, len,
-					       len == r2t->left);
+	uint32_t hdr =
+		nvhi_pdu_h2c_data_build(q->tx.arena + q->tx.arena_used, &q->params, slot->cid,
+					r2t->ttag, r2t->offset, len, len == r2t->left);
 
 	r2t->offset += len;
 	r2t->left -= len;

@@ -16,11 +16,11 @@
 #include "fabric/tcp/pdu.h"
 #include "tests/bench/null_ctrlr.h"
 
-#define CONNS 64
-#define STAGING (256u << 10)
+#define CONNS    64
+#define STAGING  (256u << 10)
 #define BODY_MAX (1u << 20)
-#define HDRS 2048
-#define IOVS 1024
+#define HDRS     2048
+#define IOVS     1024
 
 struct null_conn {
 	int fd;
@@ -79,7 +79,8 @@ static uint8_t *conn_hdr(struct null_conn *c)
 
 static void conn_add(struct null_conn *c, const void *base, uint32_t len)
 {
-	c->iov[c->iov_count++] = (struct iovec){.iov_base = (void *)(uintptr_t)base, .iov_len = len};
+	c->iov[c->iov_count++] =
+		(struct iovec){.iov_base = (void *)(uintptr_t)base, .iov_len = len};
 }
 
 static void conn_respond(struct null_conn *c, uint16_t cid, uint64_t result)
@@ -281,8 +282,7 @@ static struct null_conn *conn_new(int fd)
 
 int null_ctrlr_listen(uint16_t *ret_port)
 {
-	struct sockaddr_in sa = {.sin_family = AF_INET,
-				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(sa);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/histogram.h"
 #include "base/log.h"
 #include "fabric/tcp/tcp.h"
 #include "tests/bench/null_ctrlr.h"
@@ -26,6 +27,7 @@
 struct bench_io {
 	struct nvhi_req req;
 	struct iovec iov;
+	uint64_t start;
 };
 
 static struct bench_opts {
@@ -52,6 +54,10 @@ static uint8_t *memory;
 static struct nvh_id_ctrlr identify;
 static uint64_t done_count, random_state = 88172645463325252ull;
 static bool running;
+/* Latencies, at small depths only: a clock read costs as much as a tenth of an I/O at large ones.
+ */
+static struct nvhi_histogram latency;
+#define LATENCY_DEPTH 4
 static int told, told_err;
 static uint32_t told_dw0;
 
@@ -141,9 +147,10 @@ static struct nvhi_qpair *connect_queue(uint16_t qid, uint16_t entries)
 
 static uint64_t reg(uint32_t offset, bool set, uint64_t value)
 {
-	struct nvhi_reg_op op = {
-		.offset = offset, .size = offset == NVH_REG_CAP ? 8 : 4, .value = value,
-		.done = on_reg};
+	struct nvhi_reg_op op = {.offset = offset,
+				 .size = offset == NVH_REG_CAP ? 8 : 4,
+				 .value = value,
+				 .done = on_reg};
 
 	(set ? nvhi_transport_tcp.reg_set : nvhi_transport_tcp.reg_get)(admin, &op);
 	wait_told("register");
@@ -171,7 +178,8 @@ static void bring_up(const struct nvhi_tctrlr_opts *opts)
 		die("tctrlr_open", err);
 	admin = connect_queue(0, 32);
 	reg(NVH_REG_CC, true,
-	    NVH_CC_EN | NVH_SQES_LOG2 << NVH_CC_IOSQES_SHIFT | NVH_CQES_LOG2 << NVH_CC_IOCQES_SHIFT);
+	    NVH_CC_EN | NVH_SQES_LOG2 << NVH_CC_IOSQES_SHIFT |
+		    NVH_CQES_LOG2 << NVH_CC_IOCQES_SHIFT);
 	while (!(reg(NVH_REG_CSTS, false, 0) & NVH_CSTS_RDY))
 		;
 	memset(&req, 0, sizeof(req));
@@ -212,6 +220,8 @@ static void submit_one(struct bench_io *io)
 	io->req.dir = opt.write ? NVHI_DIR_TO_CTRLR : NVHI_DIR_TO_HOST;
 	io->req.done = on_io;
 	nvhi_iov_cursor_init(&io->req.data, &io->iov, 1);
+	if (opt.depth <= LATENCY_DEPTH)
+		io->start = nvhi_reactor_clock(reactor);
 	err = nvhi_transport_tcp.submit(ioq, &io->req);
 	if (err)
 		die("submit", err);
@@ -219,13 +229,17 @@ static void submit_one(struct bench_io *io)
 
 static void on_io(struct nvhi_req *req, int err, const struct nvh_cpl *cpl)
 {
+	struct bench_io *io = nvhi_container_of(req, struct bench_io, req);
+
 	if (err)
 		die("I/O", err);
 	if (nvh_cpl_is_error(cpl))
 		die("I/O status", -EIO);
 	done_count++;
+	if (opt.depth <= LATENCY_DEPTH)
+		nvhi_histogram_add(&latency, nvhi_reactor_clock(reactor) - io->start);
 	if (running)
-		submit_one(nvhi_container_of(req, struct bench_io, req));
+		submit_one(io);
 }
 
 static double seconds_of(const struct timeval *tv)
@@ -262,6 +276,10 @@ static void load(void)
 	       elapsed * 1e6 * opt.depth / (double)done_count,
 	       (double)done_count * opt.bytes / elapsed / 1048576, user * 1e6 / (double)done_count,
 	       sys * 1e6 / (double)done_count, (double)rs.epoll_waits / (double)done_count);
+	if (opt.depth <= LATENCY_DEPTH)
+		printf("      p50 %.2f us  p99 %.2f us\n",
+		       (double)nvhi_histogram_percentile(&latency, 50) / 1e3,
+		       (double)nvhi_histogram_percentile(&latency, 99) / 1e3);
 	while (ioq->inflight)
 		nvhi_reactor_run(reactor, 100);
 }
@@ -301,20 +319,47 @@ static void parse(int argc, char **argv)
 
 	while ((c = getopt(argc, argv, "a:n:o:b:q:t:s:c:C:gGfS")) != -1) {
 		switch (c) {
-		case 'a': opt.addr = optarg; break;
-		case 'n': opt.nqn = optarg; break;
-		case 'o': opt.write = !strcmp(optarg, "write"); break;
-		case 'b': opt.bytes = (uint32_t)atoi(optarg); break;
-		case 'q': opt.depth = (uint32_t)atoi(optarg); break;
-		case 't': opt.seconds = (uint32_t)atoi(optarg); break;
-		case 's': opt.ns_bytes = strtoull(optarg, NULL, 0); break;
-		case 'c': opt.host_cpu = atoi(optarg); break;
-		case 'C': opt.target_cpu = atoi(optarg); break;
-		case 'g': opt.hdgst = true; break;
-		case 'G': opt.ddgst = true; break;
-		case 'f': opt.sqflow = true; break;
-		case 'S': opt.no_success = true; break;
-		default: exit(2);
+		case 'a':
+			opt.addr = optarg;
+			break;
+		case 'n':
+			opt.nqn = optarg;
+			break;
+		case 'o':
+			opt.write = !strcmp(optarg, "write");
+			break;
+		case 'b':
+			opt.bytes = (uint32_t)atoi(optarg);
+			break;
+		case 'q':
+			opt.depth = (uint32_t)atoi(optarg);
+			break;
+		case 't':
+			opt.seconds = (uint32_t)atoi(optarg);
+			break;
+		case 's':
+			opt.ns_bytes = strtoull(optarg, NULL, 0);
+			break;
+		case 'c':
+			opt.host_cpu = atoi(optarg);
+			break;
+		case 'C':
+			opt.target_cpu = atoi(optarg);
+			break;
+		case 'g':
+			opt.hdgst = true;
+			break;
+		case 'G':
+			opt.ddgst = true;
+			break;
+		case 'f':
+			opt.sqflow = true;
+			break;
+		case 'S':
+			opt.no_success = true;
+			break;
+		default:
+			exit(2);
 		}
 	}
 	if (opt.depth < 1 || opt.depth > DEPTH_MAX || opt.bytes < 512 || opt.bytes > 1u << 20) {
@@ -325,8 +370,8 @@ static void parse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct nvhi_tctrlr_opts opts = {.tos = -1, .connect_timeout_ms = 3000, .name = "bench",
-					.net = &nvhi_net_sockets};
+	struct nvhi_tctrlr_opts opts = {
+		.tos = -1, .connect_timeout_ms = 3000, .name = "bench", .net = &nvhi_net_sockets};
 	struct nvhi_reactor_opts ropts = {.spin_us = 100};
 	char text[256], err[256], culprit[64];
 	uint16_t port;
@@ -346,8 +391,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	snprintf(opts.subnqn, sizeof(opts.subnqn), "%s", opt.nqn);
-	snprintf(opts.hostnqn, sizeof(opts.hostnqn), NVH_NQN_UUID_PREFIX
-		 "3a6f1b1e-0000-4000-8000-000000000001");
+	snprintf(opts.hostnqn, sizeof(opts.hostnqn),
+		 NVH_NQN_UUID_PREFIX "3a6f1b1e-0000-4000-8000-000000000001");
 	opts.hostid[0] = 1;
 	opts.hdr_digest = opt.hdgst;
 	opts.data_digest = opt.ddgst;

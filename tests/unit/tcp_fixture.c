@@ -122,7 +122,8 @@ static int tq_net_connect(struct nvhi_net *net, struct nvh_reactor *on,
 	tq.connects++;
 	if (tq.connect_error)
 		return tq.connect_error;
-	tq.wire.stream = (struct nvhi_stream){.ops = &wire_ops, .reactor = on, .on_event = on_event};
+	tq.wire.stream =
+		(struct nvhi_stream){.ops = &wire_ops, .reactor = on, .on_event = on_event};
 	tq.wire.wanted = NVHI_READABLE;
 	*ret_stream = &tq.wire.stream;
 	return 0;
@@ -199,14 +200,23 @@ static void tq_log(enum nvhi_log_level level, const char *component, const char 
 void tq_create(const struct tq_opts *opts)
 {
 	struct nvhi_tctrlr_opts tctrlr = {
-		.addr = {.trtype = NVH_TRTYPE_TCP, .adrfam = NVH_ADRFAM_IPV4,
-			 .traddr = "127.0.0.1", .trsvcid = "4420"},
-		.subnqn = "nqn.2016-06.io.spdk:cnode1", .hostnqn = "nqn.2014-08.org:host",
-		.kato_ms = 5000, .tos = -1, .hdr_digest = opts->hdr_digest,
-		.data_digest = opts->data_digest, .disable_sqflow = opts->disable_sqflow,
-		.connect_timeout_ms = 3000, .net = &tq.net, .name = "nvh0",
+		.addr = {.trtype = NVH_TRTYPE_TCP,
+			 .adrfam = NVH_ADRFAM_IPV4,
+			 .traddr = "127.0.0.1",
+			 .trsvcid = "4420"},
+		.subnqn = "nqn.2016-06.io.spdk:cnode1",
+		.hostnqn = "nqn.2014-08.org:host",
+		.kato_ms = 5000,
+		.tos = -1,
+		.hdr_digest = opts->hdr_digest,
+		.data_digest = opts->data_digest,
+		.disable_sqflow = opts->disable_sqflow,
+		.connect_timeout_ms = 3000,
+		.net = &tq.net,
+		.name = "nvh0",
 	};
-	struct nvhi_qpair_opts qpair = {.qid = opts->qid, .events = &tq_events,
+	struct nvhi_qpair_opts qpair = {.qid = opts->qid,
+					.events = &tq_events,
 					.entries = opts->entries ? opts->entries : 128};
 
 	setup_sim();

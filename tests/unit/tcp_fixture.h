@@ -19,7 +19,7 @@ struct fake_stream {
 	unsigned int wanted;
 	uint8_t *in; /* towards the host */
 	size_t in_len, in_at;
-	size_t step; /* most bytes a readv returns */
+	size_t step;  /* most bytes a readv returns */
 	uint8_t *out; /* from the host */
 	size_t out_len, out_at;
 	size_t room; /* bytes the host may still write */

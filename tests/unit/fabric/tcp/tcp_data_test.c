@@ -8,7 +8,7 @@
 #include "fabric/tcp/tcp.h"
 #include "tests/unit/tcp_fixture.h"
 
-#define LAST 0x04
+#define LAST    0x04
 #define SUCCESS 0x08
 
 static const struct tq_opts io = {.qid = 1, .disable_sqflow = true};
@@ -89,7 +89,6 @@ static void a_large_write_waits_for_its_r2t(void)
 	CU_ASSERT_EQUAL(w.done, 1);
 	tq_destroy();
 }
-
 
 /* ---- reads ------------------------------------------------------------------------------- */
 
@@ -333,7 +332,8 @@ static void the_next_command_in_the_slot_does_not_inherit_a_bad_digest(void)
 
 /* ---- writes ------------------------------------------------------------------------------ */
 
-/* What the H2CData PDUs carry for `cid`, checked and put together in `want`; how many there were. */
+/* What the H2CData PDUs carry for `cid`, checked and put together in `want`; how many there were.
+ */
 static int gather_h2c(uint16_t cid, uint32_t from, uint32_t len, uint32_t max, uint16_t ttag)
 {
 	uint32_t at = from;
@@ -359,8 +359,8 @@ static int gather_h2c(uint16_t cid, uint32_t from, uint32_t len, uint32_t max, u
 static void data_for_an_r2t_comes_in_pieces_of_maxh2cdata(void)
 {
 	for (int both = 0; both < 2; both++) {
-		struct tq_opts opts = {.qid = 1, .hdr_digest = both, .data_digest = both,
-				       .disable_sqflow = true};
+		struct tq_opts opts = {
+			.qid = 1, .hdr_digest = both, .data_digest = both, .disable_sqflow = true};
 		struct fake_req w;
 		uint16_t cid;
 

@@ -281,10 +281,11 @@ static void a_bad_icresp_is_named_and_answered_with_a_termreq(void)
 		const char *field;
 		uint8_t fes;
 	} bad[] = {
-		{0, 0x05, "PDU type 5", 2},  {0, 0x33, "PDU type 51", 1}, {0, 0x00, "PDU type 0", 2},
-		{2, 127, "HLEN 127", 1},     {4, 129, "PLEN 129", 1},     {7, 255, "PLEN", 1},
-		{8, 1, "PFV 1", 6},	     {10, 32, "CPDA 32", 1},	  {13, 0x0f, "MAXH2CDATA", 1},
-		{12, 1, "MAXH2CDATA", 1},
+		{0, 0x05, "PDU type 5", 2},  {0, 0x33, "PDU type 51", 1},
+		{0, 0x00, "PDU type 0", 2},  {2, 127, "HLEN 127", 1},
+		{4, 129, "PLEN 129", 1},     {7, 255, "PLEN", 1},
+		{8, 1, "PFV 1", 6},          {10, 32, "CPDA 32", 1},
+		{13, 0x0f, "MAXH2CDATA", 1}, {12, 1, "MAXH2CDATA", 1},
 	};
 
 	for (size_t i = 0; i < NVHI_ARRAY_SIZE(bad); i++) {
@@ -344,7 +345,8 @@ static void a_refused_connect_says_what_the_controller_means(void)
 	} refusals[] = {
 		{0x184, 0, -EACCES,
 		 "invalid host NQN: not in the allow list of nqn.2016-06.io.spdk:cnode1"},
-		{0x182, 0x10100, -ENOENT, "no subsystem nqn.2016-06.io.spdk:cnode1 at this address"},
+		{0x182, 0x10100, -ENOENT,
+		 "no subsystem nqn.2016-06.io.spdk:cnode1 at this address"},
 		{0x182, 0x10200, -EACCES, "refuses the host NQN nqn.2014-08.org:host"},
 		{0x182, 0x10010, -EINVAL, "refuses CNTLID of the Connect data (offset 16)"},
 		{0x182, 0x10000, -EINVAL, "refuses HOSTID of the Connect data"},

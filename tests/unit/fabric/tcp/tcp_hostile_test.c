@@ -9,9 +9,9 @@
 #include "fabric/tcp/tcp.h"
 #include "tests/unit/tcp_fixture.h"
 
-#define LAST 0x04
-#define SUCCESS 0x08
-#define READ_LEN 8192u
+#define LAST      0x04
+#define SUCCESS   0x08
+#define READ_LEN  8192u
 #define WRITE_LEN 65536u
 
 /* What is outstanding when the controller begins to lie. */
@@ -392,7 +392,8 @@ static void every_lie_told_byte_by_byte_ends_the_same(void)
 	for (size_t i = 0; i < NVHI_ARRAY_SIZE(lies); i++) {
 		if (lies[i].tell == write_success_with_an_r2t_open ||
 		    lies[i].tell == r2ts_beyond_the_limit)
-			continue; /* told slowly these are no lies: the data leaves between the bytes */
+			continue; /* told slowly these are no lies: the data leaves between the
+				     bytes */
 		outstanding(&(struct tq_opts){.qid = 1, .disable_sqflow = true});
 		tq.wire.step = 1;
 		if (lies[i].tell == r2t_that_overlaps || lies[i].tell == r2t_far_past_the_end)
@@ -444,7 +445,8 @@ static void a_head_pointer_out_of_range_is_an_error(void)
 {
 	static const struct lie lie = {"SQHD", NULL, "SQHD 128 is beyond the submission queue", 1};
 	static const struct lie ffff = {"SQHD", NULL, "SQHD 65535", 1};
-	static const struct lie ahead = {"SQHD", NULL, "SQHD 6 is beyond the commands submitted", 1};
+	static const struct lie ahead = {"SQHD", NULL, "SQHD 6 is beyond the commands submitted",
+					 1};
 
 	outstanding(&(struct tq_opts){.qid = 1});
 	tq_put_cpl(fl_cid, 0, 0, 128);
