@@ -81,8 +81,8 @@ static void created(struct nvhi_rpc_call *call, const struct create_params *p, i
 		    const struct tl_bdev *bdev)
 {
 	if (!err) {
-		nvhi_rpc_reply_string(call, bdev->name);
 		tl_rpc_bdev_appeared(tl_rpc_of(call), bdev);
+		nvhi_rpc_reply_string(call, bdev->name);
 	} else if (err == -EEXIST) {
 		tl_rpc_bad_param(call, "name", "there is a bdev '%.255s' (or one with this UUID)",
 				 p->name ? p->name : "");
@@ -125,10 +125,12 @@ static void create(struct nvhi_rpc_call *call, create_fn fn)
 	struct tl_bdev_create_opts opts;
 	struct tl_bdev *bdev = NULL;
 	uint8_t uuid[16];
+	int rc;
 
 	if (nvhi_rpc_decode(call, &p) || create_opts(call, &p, uuid, &opts))
 		return;
-	created(call, &p, fn(&tl_rpc_of(call)->target->bdevs, &opts, &bdev), bdev);
+	rc = fn(&tl_rpc_of(call)->target->bdevs, &opts, &bdev);
+	created(call, &p, rc, bdev);
 }
 
 static void bdev_malloc_create(struct nvhi_rpc_call *call)

@@ -93,7 +93,7 @@ static void nvmf_create_transport(struct nvhi_rpc_call *call)
 	struct create_transport p = {0};
 	struct tl_transport *transport;
 	struct tl_target *target;
-	const char *culprit = NULL;
+	const char *culprit;
 	enum tl_trtype trtype;
 	int rc;
 
@@ -108,21 +108,17 @@ static void nvmf_create_transport(struct nvhi_rpc_call *call)
 				 p.trtype);
 		return;
 	}
+	culprit = tl_tcp_check_opts(&p.opts);
+	if (culprit) {
+		tl_rpc_bad_param(call, culprit, "out of range");
+		return;
+	}
 	if (tl_target_find_transport(target, trtype)) {
 		nvhi_rpc_error(call, NVHI_RPC_INTERNAL_ERROR, "Transport type '%s' already exists",
 			       tl_trtype_name(trtype));
 		return;
 	}
-	rc = tl_tcp_create(&p.opts, &nvhi_net_sockets, &transport, &culprit);
-	if (rc == -EINVAL) {
-		tl_rpc_bad_param(call, culprit, "out of range");
-		return;
-	}
-	if (!rc) {
-		rc = tl_target_add_transport(target, transport);
-		if (rc)
-			tl_tcp_destroy(transport);
-	}
+	rc = tl_tcp_create(target, &p.opts, &nvhi_net_sockets, &transport);
 	if (rc)
 		tl_rpc_fail(call, rc, "transport %s", tl_trtype_name(trtype));
 	else
