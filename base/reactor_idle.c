@@ -7,11 +7,17 @@
  * only because both ends sleep: waking takes longer than the budget, so lengths seen while
  * sleeping prove nothing.) After a long rest it is hopeful again, which costs next to nothing.
  *
+ * Polling on a CPU that others wait for only keeps them from their work, often the very peer whose
+ * answer we wait for. So an idle time that gets longer gives the CPU away once; if somebody took
+ * it for a moment, several times in a row, the reactor sleeps instead of polling for a while. Who
+ * computes for whole time slices is no such peer: towards him it keeps its share and asks rarely.
+ *
  * A reactor embedded in a foreign loop (nvhi_reactor_fd) counts as asleep whenever that loop has
  * the thread: messages then write the eventfd, and a timerfd stands for the next timer. Owner
  * thread.
  */
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -21,24 +27,38 @@
 
 #include "base/reactor_impl.h"
 
-#define IDLE_SCORE_MAX 64u
+#define IDLE_SCORE_MAX     64u
 #define IDLE_SCORE_SUCCESS 4u
 #define IDLE_SCORE_HOPEFUL 8u
-#define IDLE_PROBE_EVERY 16u
+#define IDLE_PROBE_EVERY   16u
 /* After so long a rest polling for the budget is no cost worth counting. */
 #define IDLE_REST_NS (10 * NVHI_NSEC_PER_MSEC)
+/* Ask for others on this CPU after so much polling (a round trip at depth 1 is through by then);
+ * nobody was there if the answer came within the other time. */
+#define IDLE_ASK_NS       10000ull
+#define IDLE_ALONE_NS     3000ull
+#define IDLE_CROWD_PROVEN 4u
+/* Who keeps the CPU longer than this is no peer of ours; then it is not asked again for so long. */
+#define IDLE_HOG_NS         (200 * NVHI_NSEC_PER_USEC)
+#define IDLE_HOG_REST_NS    (200 * NVHI_NSEC_PER_MSEC)
+#define IDLE_CROWDED_MIN_NS (5 * NVHI_NSEC_PER_MSEC)
+#define IDLE_CROWDED_MAX_NS (100 * NVHI_NSEC_PER_MSEC)
 
 void nvhi_idle_init(struct nvh_reactor *reactor, uint32_t spin_us)
 {
 	reactor->idle.max_ns = spin_us * NVHI_NSEC_PER_USEC;
 	reactor->idle.score = IDLE_SCORE_MAX;
+	reactor->idle.crowded_ns = IDLE_CROWDED_MIN_NS;
 }
 
 static void idle_begin(struct nvhi_idle *idle, uint64_t now)
 {
 	idle->idling = true;
 	idle->since = now;
+	idle->asked = false;
 	idle->budget_ns = 0;
+	if (now < idle->crowded_until)
+		return;
 	if (idle->score > 0 || ++idle->unpolled == IDLE_PROBE_EVERY) {
 		idle->unpolled = 0;
 		idle->budget_ns = idle->max_ns;
@@ -62,9 +82,44 @@ void nvhi_idle_worked(struct nvh_reactor *reactor)
 	} else if (length >= IDLE_REST_NS) {
 		if (idle->score < IDLE_SCORE_HOPEFUL)
 			idle->score = IDLE_SCORE_HOPEFUL;
-	} else if (idle->score > 0) {
+	} else if (idle->score > 0 && idle->budget_ns > 0) {
 		idle->score--;
 	}
+}
+
+/* Polls on: true until the budget of this idle time is spent. */
+static bool idle_poll(struct nvh_reactor *reactor)
+{
+	struct nvhi_idle *idle = &reactor->idle;
+	uint64_t polled = reactor->now - idle->since, asked, answered;
+
+	if (polled >= idle->budget_ns)
+		return false;
+	if (polled < IDLE_ASK_NS || idle->asked || reactor->now < idle->ask_from) {
+		rte_pause();
+		return true;
+	}
+	idle->asked = true;
+	asked = nvhi_reactor_clock(reactor);
+	sched_yield();
+	answered = nvhi_reactor_clock(reactor);
+	if (answered - asked <= IDLE_ALONE_NS) {
+		idle->crowd = 0;
+		idle->crowded_ns = IDLE_CROWDED_MIN_NS;
+		return true;
+	}
+	if (answered - asked > IDLE_HOG_NS) {
+		idle->ask_from = answered + IDLE_HOG_REST_NS;
+		return true;
+	}
+	if (++idle->crowd < IDLE_CROWD_PROVEN)
+		return true;
+	idle->crowd = IDLE_CROWD_PROVEN - 1; /* when asked again, once is enough */
+	idle->crowded_until = answered + idle->crowded_ns;
+	if (idle->crowded_ns < IDLE_CROWDED_MAX_NS)
+		idle->crowded_ns *= 2;
+	idle->budget_ns = 0;
+	return true; /* the CPU was away: look once more before sleeping */
 }
 
 int nvhi_idle_wait(struct nvh_reactor *reactor, uint64_t limit)
@@ -76,12 +131,10 @@ int nvhi_idle_wait(struct nvh_reactor *reactor, uint64_t limit)
 
 	if (!idle->idling)
 		idle_begin(idle, reactor->now);
-	if (reactor->poll || reactor->now - idle->since < idle->budget_ns) {
-		rte_pause();
-		return 0;
-	}
 	if (reactor->simulated)
 		return -EDEADLK; /* nothing will ever come: virtual time is moved from outside */
+	if (reactor->poll || idle_poll(reactor))
+		return 0;
 	if (nvhi_reactor_must_turn(reactor))
 		return 0;
 

@@ -39,10 +39,15 @@ struct nvhi_timer_heap {
 struct nvhi_idle {
 	uint64_t max_ns;    /* the configured budget */
 	uint64_t budget_ns; /* of the present idle time: max_ns or nothing */
-	uint64_t since;	    /* when the present idle time began */
-	uint32_t score;	    /* how well polling has paid of late; 0: not at all */
+	uint64_t since;     /* when the present idle time began */
+	uint32_t score;     /* how well polling has paid of late; 0: not at all */
 	uint32_t unpolled;  /* idle times since the last that was polled */
 	bool idling;
+	bool asked;             /* in this idle time: does anyone else want the CPU? */
+	uint32_t crowd;         /* how often in a row somebody did */
+	uint64_t crowded_until; /* too often: no polling before */
+	uint64_t ask_from;      /* somebody kept it for long: no asking before */
+	uint64_t crowded_ns;    /* for how long when found so again */
 };
 
 struct rte_ring;
@@ -84,8 +89,8 @@ struct nvh_reactor {
 static inline void nvhi_full_fence(void)
 {
 #if defined(__SANITIZE_THREAD__)
-	/* TSan refuses fences. Relaxed, so that it sees no synchronisation that is not there; on the
-	 * machine it is a locked instruction all the same. */
+	/* TSan refuses fences. Relaxed, so that it sees no synchronisation that is not there; on
+	 * the machine it is a locked instruction all the same. */
 	static uint32_t word;
 
 	__atomic_fetch_add(&word, 1, __ATOMIC_RELAXED);

@@ -2,7 +2,7 @@
  * What the reactor costs: a turn with nothing to do, with eager sources, with epoll; a message, a
  * timer, deferred work; and the ping-pong of tcp_pingpong.c over two reactors and our streams.
  *
- *	reactor_bench [-p] [-s SECONDS] [-S SPIN_US]	(-p: the ping-pong only)
+ *	reactor_bench [-p] [-s SECONDS] [-S SPIN_US] [-t SERVER_CPU]	(-p: the ping-pong only)
  */
 #include <errno.h>
 #include <pthread.h>
@@ -22,6 +22,7 @@
 #define RESPONSE_BYTES (24 + 4096)
 
 static double seconds = 3;
+static int server_cpu = 1;
 static uint32_t spin_us = NVHI_SPIN_DEFAULT_US;
 
 static void die(const char *what, int err)
@@ -284,7 +285,7 @@ static void bench_pingpong(void)
 					   (struct sockaddr *)&in, sizeof(in), 1, on_accept,
 					   &listener);
 	if (!err)
-		err = nvhi_reactor_thread_start(server_reactor, 1, &server_thread);
+		err = nvhi_reactor_thread_start(server_reactor, server_cpu, &server_thread);
 	if (!err)
 		err = nvhi_reactor_thread_start(client_reactor, 0, &client_thread);
 	if (err)
@@ -314,11 +315,13 @@ int main(int argc, char **argv)
 	bool only_pingpong = false;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "s:S:p")) != -1) {
+	while ((opt = getopt(argc, argv, "s:S:pt:")) != -1) {
 		if (opt == 's')
 			seconds = atof(optarg);
 		else if (opt == 'S')
 			spin_us = (uint32_t)atoi(optarg);
+		else if (opt == 't')
+			server_cpu = atoi(optarg);
 		else if (opt == 'p')
 			only_pingpong = true;
 		else

@@ -80,6 +80,68 @@ static void a_slow_trickle_of_work_unlearns_spinning(void)
 	teardown();
 }
 
+/* ---- two on one CPU ---------------------------------------------------------------------- */
+
+#define RALLIES 200
+
+struct player {
+	struct nvh_reactor *reactor;
+	struct player *other;
+	struct nvhi_msg ball;
+	uint32_t hits;
+};
+
+static void hit(struct nvhi_msg *msg)
+{
+	struct player *player = nvhi_container_of(msg, struct player, ball);
+
+	if (__atomic_add_fetch(&player->hits, 1, __ATOMIC_RELEASE) < RALLIES)
+		nvhi_reactor_post(player->other->reactor, &player->other->ball);
+}
+
+/* The most turns that a hit took either player. Each waits for the other, who cannot run while
+ * the first one polls. */
+static uint64_t rally_on_one_cpu(void)
+{
+	struct nvhi_reactor_opts opts = {.spin_us = 5000};
+	struct player players[2] = {{.ball.fn = hit}, {.ball.fn = hit}};
+	struct nvhi_reactor_thread *threads[2];
+	uint64_t most = 0;
+
+	for (int i = 0; i < 2; i++) {
+		CU_ASSERT_EQUAL_FATAL(nvhi_reactor_create(&opts, &players[i].reactor), 0);
+		players[i].other = &players[1 - i];
+	}
+	for (int i = 0; i < 2; i++)
+		CU_ASSERT_EQUAL_FATAL(nvhi_reactor_thread_start(players[i].reactor, 0, &threads[i]),
+				      0);
+	nvhi_reactor_post(players[0].reactor, &players[0].ball);
+	CU_ASSERT_TRUE(
+		NVH_WAIT(__atomic_load_n(&players[0].hits, __ATOMIC_ACQUIRE) >= RALLIES, 60000));
+	for (int i = 0; i < 2; i++)
+		nvhi_reactor_thread_join(threads[i]);
+	for (int i = 0; i < 2; i++) {
+		struct nvhi_reactor_stats stats;
+
+		nvhi_reactor_stats(players[i].reactor, &stats);
+		if (stats.turns / RALLIES > most)
+			most = stats.turns / RALLIES;
+		nvhi_reactor_destroy(players[i].reactor);
+	}
+	return most;
+}
+
+/* Another program on that CPU may get in between: then the reactors keep their share for a while,
+ * and the rally is played again. */
+static void polling_gives_way_to_a_peer_on_the_same_cpu(void)
+{
+	uint64_t turns = UINT64_MAX;
+
+	for (int i = 0; i < 20 && turns >= 5000; i++)
+		turns = rally_on_one_cpu();
+	CU_ASSERT_TRUE(turns < 5000); /* 5 ms of polling for each hit would be some 50,000 */
+}
+
 /* ---- in a foreign loop ----------------------------------------------------------------------- */
 
 static bool fd_readable(int timeout_ms)
@@ -185,6 +247,7 @@ static void the_descriptor_stays_readable_while_a_poller_is_busy(void)
 
 NVH_UNIT_MAIN("base/reactor_idle", NVH_TEST(an_idle_reactor_sleeps_and_hardly_turns),
 	      NVH_TEST(a_slow_trickle_of_work_unlearns_spinning),
+	      NVH_TEST(polling_gives_way_to_a_peer_on_the_same_cpu),
 	      NVH_TEST(the_descriptor_is_silent_while_nothing_is_to_do),
 	      NVH_TEST(the_descriptor_tells_of_messages), NVH_TEST(the_descriptor_tells_of_timers),
 	      NVH_TEST(the_descriptor_tells_of_sources_and_deferred_work),
