@@ -56,7 +56,7 @@ struct nvhi_req {
 	uint32_t transferred;		/* set before done(): data bytes that moved */
 	/* the transport's */
 	uint16_t slot;
-	bool sent;			/* some byte of the command may have left: outcome unknown on loss */
+	bool sent;			/* in done(): some byte may have left, so the outcome is unknown on loss */
 	struct nvhi_list link;
 };
 
