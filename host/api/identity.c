@@ -178,7 +178,7 @@ int nvhi_api_identity_load(const char *hostnqn, const char *hostid,
 			 nqn, system ? " in /etc/nvme/hostnqn" : "", why);
 		return -EINVAL;
 	}
-	snprintf(id.hostnqn, sizeof(id.hostnqn), "%s", nqn);
+	snprintf(id.hostnqn, sizeof(id.hostnqn), "%.223s", nqn);
 	err = identity_id(hostid, nqn, system, text, sizeof(text));
 	if (err)
 		return err;
