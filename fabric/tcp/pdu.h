@@ -228,6 +228,12 @@ enum nvhi_pdu_event nvhi_pdu_rx_next(struct nvhi_pdu_rx *rx);
  * has compared data_len with its request).
  */
 void nvhi_pdu_rx_dest(struct nvhi_pdu_rx *rx, const struct nvhi_iov_cursor *dest);
+/*
+ * After HEADER with rx->data_len, in place of a destination: when the whole payload and its digest
+ * have landed in staging already, consumes them and returns where the payload stands, which is valid
+ * until the next nvhi_pdu_rx_window(); no DATA follows. NULL: it has not, choose a destination.
+ */
+const void *nvhi_pdu_rx_borrow(struct nvhi_pdu_rx *rx, bool *ret_digest_good);
 /* The payload is dropped (a digest is still checked). Also right for a request that died meanwhile:
  * may be called in the middle of a payload, after which the old destination is not touched. */
 void nvhi_pdu_rx_discard(struct nvhi_pdu_rx *rx);

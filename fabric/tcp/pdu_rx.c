@@ -163,6 +163,27 @@ void nvhi_pdu_rx_dest(struct nvhi_pdu_rx *rx, const struct nvhi_iov_cursor *dest
 	rx->dest_set = true;
 }
 
+const void *nvhi_pdu_rx_borrow(struct nvhi_pdu_rx *rx, bool *ret_digest_good)
+{
+	uint32_t need = rx->skip + rx->data_left + (rx->ddgst ? NVH_TCP_DIGEST_SIZE : 0);
+	const uint8_t *data = rx->staging + rx->head + rx->skip;
+	struct nvh_le32 got;
+
+	assert(rx->state == PDU_RX_PAYLOAD && !rx->dest_set);
+	if (pdu_rx_avail(rx) < need)
+		return NULL;
+	*ret_digest_good = true;
+	if (rx->ddgst) {
+		memcpy(&got, data + rx->data_left, sizeof(got));
+		*ret_digest_good = nvh_le32_get(got) == nvhi_crc32c(data, rx->data_left);
+	}
+	rx->head += need;
+	rx->data_left = 0;
+	rx->skip = 0;
+	rx->state = PDU_RX_COMMON;
+	return data;
+}
+
 void nvhi_pdu_rx_discard(struct nvhi_pdu_rx *rx)
 {
 	if (rx->state != PDU_RX_PAYLOAD)

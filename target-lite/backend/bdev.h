@@ -16,7 +16,6 @@
 
 struct tl_bdev;
 struct tl_bdev_io;
-struct tl_uring;
 
 #define TL_BDEV_NAME_LEN 256
 
@@ -31,8 +30,7 @@ enum tl_bdev_op {
 /* What a backend may lean on per poll group; the core hands it through and looks at nothing. */
 struct tl_bdev_channel {
 	struct nvh_reactor *reactor;
-	uint32_t index;		/* of the poll group */
-	struct tl_uring *uring; /* the file backend's, made at first use */
+	uint32_t index; /* of the poll group */
 };
 
 typedef void (*tl_bdev_io_fn)(struct tl_bdev_io *io);
@@ -49,7 +47,7 @@ struct tl_bdev_io {
 	uint16_t status; /* out: NVMe status, SCT << 8 | SC, with NVH_CPL_DNR where retry is futile */
 	tl_bdev_io_fn done;
 	struct nvhi_list link; /* the backend's while it owns the I/O */
-	uint64_t scratch[2];   /* likewise */
+	struct nvhi_msg msg;   /* likewise */
 };
 
 struct tl_bdev_ops {
@@ -132,7 +130,7 @@ static inline void tl_bdev_io_complete(struct tl_bdev_io *io, unsigned int statu
 struct tl_bdev_create_opts {
 	const char *name;    /* NULL: chosen (Malloc0, Null0, AIO0, ...) */
 	const uint8_t *uuid; /* 16 bytes; NULL or zeroes: random */
-	uint64_t blocks;     /* malloc, null; the file backend takes the file's size */
+	uint64_t blocks;     /* file: 0 takes the file's size, else it is created or extended */
 	uint32_t block_size; /* file: 0 means 512 (or the device's logical block size) */
 	uint32_t physical_block_size; /* 0: block_size */
 	const char *filename;	      /* file */
@@ -147,8 +145,6 @@ int tl_null_create(struct tl_bdevs *bdevs, const struct tl_bdev_create_opts *opt
 		   struct tl_bdev **ret_bdev);
 int tl_file_create(struct tl_bdevs *bdevs, const struct tl_bdev_create_opts *opts,
 		   struct tl_bdev **ret_bdev);
-/* Frees what the file backend keeps in a channel; on the channel's reactor, no I/O in flight. */
-void tl_file_channel_done(struct tl_bdev_channel *channel);
 
 extern const struct tl_bdev_ops tl_malloc_ops;
 extern const struct tl_bdev_ops tl_null_ops;

@@ -206,6 +206,7 @@ static void connect_go_live(struct tl_request *req)
 	qpair->entries = (uint32_t)nvh_le16_get(cmd->sqsize) + 1;
 	qpair->sq_head = 1;
 	qpair->sqfc_off = cmd->cattr & NVH_CATTR_DISABLE_SQFLOW;
+	stats->current_unassociated_qpairs--;
 	if (qpair->qid == 0) {
 		uint32_t kato = nvh_le32_get(cmd->kato);
 

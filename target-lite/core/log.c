@@ -244,6 +244,7 @@ void tl_log_exec(struct tl_request *req)
 {
 	struct tl_ctrlr *ctrlr = tl_request_ctrlr(req);
 	struct log_page page = {0};
+	uint32_t cdw10;
 	uint64_t offset;
 	uint32_t len;
 	unsigned int status = tl_log_window(req, &offset, &len);
@@ -277,7 +278,8 @@ void tl_log_exec(struct tl_request *req)
 	       len < page.size - offset ? len : page.size - offset);
 	free(page.data);
 	req->data_len = len;
+	cdw10 = tl_cdw10(req);
 	tl_request_complete(req, NVH_ST_SUCCESS);
-	if (!(tl_cdw10(req) & NVH_LOG_RAE))
-		tl_aer_rearm(ctrlr, (uint8_t)tl_cdw10(req));
+	if (!(cdw10 & NVH_LOG_RAE))
+		tl_aer_rearm(ctrlr, (uint8_t)cdw10);
 }

@@ -29,6 +29,7 @@ void tl_qpair_init(struct tl_qpair *qpair)
 	nvhi_list_init(&qpair->reqs);
 	nvhi_list_init(&qpair->ctrlr_link);
 	nvhi_list_add_tail(&qpair->group->qpairs, &qpair->group_link);
+	qpair->group->stats.current_unassociated_qpairs++;
 }
 
 /* Requests that wait for something that may never come end now. */
@@ -76,6 +77,8 @@ static void qpair_release(struct nvhi_msg *msg)
 			stats->current_admin_qpairs--;
 		else
 			stats->current_io_qpairs--;
+	} else {
+		stats->current_unassociated_qpairs--;
 	}
 	qpair->transport->ops->release(qpair);
 	tl_group_check_stopped(group);

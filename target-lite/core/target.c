@@ -23,6 +23,7 @@ void tl_transport_opts_default(struct tl_transport_opts *opts)
 		.io_unit_size = 131072,
 		.num_shared_buffers = 511,
 		.buf_cache_size = UINT32_MAX,
+		.iobuf_large_cache_size = UINT32_MAX,
 		.acceptor_backlog = 100,
 		.abort_timeout_sec = 1,
 		.kas = 1,
@@ -209,9 +210,9 @@ void tl_group_check_stopped(struct tl_poll_group *group)
 	if (!group->stopping || !nvhi_list_empty(&group->qpairs))
 		return;
 	group->stopping = false;
+	group->stopped = true;
 	nvhi_list_for_each(transport, &group->target->transports, link)
 		transport->ops->group_stop(transport, group);
-	tl_file_channel_done(&group->channel);
 	group->msg.fn = target_group_stopped;
 	nvhi_reactor_post(group->target->mgmt, &group->msg);
 }

@@ -69,6 +69,9 @@ struct tl_transport_opts {
 	uint32_t io_unit_size;		  /* bytes, 131072: kept for listings */
 	uint32_t num_shared_buffers;	  /* of max_io_size, a poll group: 511 */
 	uint32_t buf_cache_size;	  /* kept for listings */
+	uint32_t iobuf_large_cache_size;  /* likewise, as the next three */
+	uint32_t ack_timeout, data_wr_pool_size;
+	bool disable_command_passthru;
 	uint32_t acceptor_backlog;	  /* 100 */
 	uint32_t abort_timeout_sec;	  /* 1 */
 	uint32_t kas;			  /* units of 100 ms, 1: KATO is taken to 100 ms */
@@ -78,6 +81,7 @@ struct tl_transport_opts {
 	bool c2h_success;	 /* true: C2HData may carry SUCCESS (where the spec allows it) */
 	bool dif_insert_or_strip; /* only false */
 	bool zcopy;		  /* kept for listings */
+	uint32_t r2t_size;	  /* TCP: bytes an R2T asks for at most; 0: all of a command */
 	uint32_t handshake_ms;	  /* connection to Connect done: 10000 */
 	uint32_t stall_ms;	  /* a peer that takes no byte for so long is dropped: 30000 */
 };
@@ -130,6 +134,7 @@ struct tl_listener {
 struct tl_group_stats {
 	uint32_t admin_qpairs, io_qpairs;		  /* ever */
 	uint32_t current_admin_qpairs, current_io_qpairs; /* now */
+	uint32_t current_unassociated_qpairs;		  /* connections before their Connect */
 	uint64_t completed_io;
 	uint64_t pending_io;
 };
@@ -143,7 +148,7 @@ struct tl_poll_group {
 	struct nvhi_list qpairs; /* struct tl_qpair by group_link */
 	struct tl_group_stats stats;
 	void *transport_data[4]; /* by transport->slot; NULL: that transport could not start here */
-	bool stopping;
+	bool stopping, stopped;
 	struct nvhi_msg msg;
 };
 

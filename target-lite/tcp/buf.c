@@ -1,0 +1,86 @@
+/*
+ * A poll group's data buffers: two sizes, each one mapping that is resident only as far as it was
+ * ever used, handed out last in first out so that the warm ones go round. A request that finds
+ * none stands in line; nothing is allocated on the I/O path. Group reactor.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "target-lite/tcp/tcp_impl.h"
+
+int tl_tcp_bufs_init(struct tl_tcp_bufs *bufs, size_t size, uint32_t count)
+{
+	bufs->free = calloc(count, sizeof(*bufs->free));
+	if (!bufs->free)
+		return -ENOMEM;
+	bufs->mem = mmap(NULL, size * count, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (bufs->mem == MAP_FAILED) {
+		free(bufs->free);
+		return -ENOMEM;
+	}
+	bufs->size = size;
+	bufs->count = count;
+	bufs->fresh = 0;
+	bufs->free_count = 0;
+	return 0;
+}
+
+void tl_tcp_bufs_done(struct tl_tcp_bufs *bufs)
+{
+	if (!bufs->mem)
+		return;
+	munmap(bufs->mem, bufs->size * bufs->count);
+	free(bufs->free);
+	bufs->mem = NULL;
+}
+
+static void *bufs_get(struct tl_tcp_bufs *bufs)
+{
+	if (bufs->free_count)
+		return bufs->free[--bufs->free_count];
+	if (bufs->fresh < bufs->count)
+		return bufs->mem + bufs->size * bufs->fresh++;
+	return NULL;
+}
+
+static bool bufs_try(struct tl_tcp_bufs *bufs, struct tl_tcp_req *treq)
+{
+	treq->buf = bufs_get(bufs);
+	treq->bufs = bufs;
+	return treq->buf != NULL;
+}
+
+static bool buf_try(struct tl_tcp_group *tg, struct tl_tcp_req *treq, uint32_t len)
+{
+	if (len <= tg->small.size && bufs_try(&tg->small, treq))
+		return true;
+	return bufs_try(&tg->large, treq);
+}
+
+bool tl_tcp_buf_get(struct tl_tcp_group *tg, struct tl_tcp_req *treq, uint32_t len)
+{
+	if (nvhi_list_empty(&tg->waiters) && buf_try(tg, treq, len))
+		return true;
+	nvhi_list_add_tail(&tg->waiters, &treq->link);
+	return false;
+}
+
+void tl_tcp_buf_put(struct tl_tcp_group *tg, struct tl_tcp_req *treq)
+{
+	struct tl_tcp_bufs *bufs = treq->bufs;
+
+	if (!treq->buf)
+		return;
+	bufs->free[bufs->free_count++] = treq->buf;
+	treq->buf = NULL;
+	while (!nvhi_list_empty(&tg->waiters)) {
+		struct tl_tcp_req *next = nvhi_list_first(&tg->waiters, struct tl_tcp_req, link);
+
+		if (!buf_try(tg, next, next->req.xfer_len))
+			return;
+		nvhi_list_del(&next->link);
+		tl_tcp_got_buffer(next);
+	}
+}
