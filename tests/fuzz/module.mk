@@ -5,8 +5,8 @@ FUZZ_SECONDS ?= 10
 FUZZ ?= *
 FUZZ_SRCS := $(wildcard tests/fuzz/$(FUZZ)_fuzz.c)
 FUZZ_TARGETS := $(patsubst %.c,$(B)/%,$(FUZZ_SRCS))
-FUZZ_SHARED := $(call objects,tests/fuzz/fuzz_pdu.c)
-FUZZ_OBJS := $(BASE_OBJS) $(FABRIC_CODEC_OBJS) $(call objects,fabric/discovery_log.c host/ctrlr/ns_desc.c)
+FUZZ_SHARED := $(call objects,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_OBJS := $(BASE_OBJS) $(FABRIC_OBJS) $(FABRIC_CODEC_OBJS) $(call objects,host/transport.c host/ctrlr/ns_desc.c)
 FUZZ_SAN := -fsanitize=address,undefined
 $(B)/lib/libfuzz.a: $(sort $(FUZZ_OBJS) $(FUZZ_SHARED))
 	$(call say,AR,$@)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
@@ -17,7 +17,7 @@ $(patsubst %,%.o,$(FUZZ_TARGETS)): EXTRA_CFLAGS += $(JSON_CFLAGS)
 .PHONY: fuzz fuzz-deps fuzz-run
 fuzz: fuzz-deps
 	@$(MAKE) --no-print-directory MODE=fuzz CC=clang fuzz-run \
-		CFLAGS='-O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link $(FUZZ_SAN) -fno-sanitize-recover=all' \
+		CFLAGS='-O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link $(FUZZ_SAN) -fno-sanitize-recover=all -Wno-unknown-warning-option' \
 		LDFLAGS='-fsanitize=fuzzer $(FUZZ_SAN)'
 fuzz-deps:
 	@packaging/deps.sh fuzz
