@@ -72,7 +72,8 @@ void nvhi_mp_ctrlr_fast_fail(struct nvhi_mp_ctrlr *mpc);
 
 void nvhi_mp_ns_added(struct nvhi_mp_ctrlr *mpc, const struct nvhi_ns_data *data);
 void nvhi_mp_ns_changed(struct nvhi_mp_ctrlr *mpc, const struct nvhi_ns_data *data, uint32_t what);
-void nvhi_mp_ns_removed(struct nvhi_mp_ctrlr *mpc, uint32_t nsid);
+/* err: what I/O without another path fails with: -ENODEV, or -ENOTCONN when its controller goes. */
+void nvhi_mp_ns_removed(struct nvhi_mp_ctrlr *mpc, uint32_t nsid, int err);
 
 /* The announced ones, by subsystem and NSID; NULL: first / no more. */
 struct nvh_ns *nvhi_mp_ns_next(struct nvhi_mp *mp, struct nvh_ns *prev);

@@ -243,12 +243,12 @@ void nvhi_mp_ns_changed(struct nvhi_mp_ctrlr *mpc, const struct nvhi_ns_data *da
 	subsys_place_refused(mpc->subsys, data->nsid);
 }
 
-void nvhi_mp_ns_removed(struct nvhi_mp_ctrlr *mpc, uint32_t nsid)
+void nvhi_mp_ns_removed(struct nvhi_mp_ctrlr *mpc, uint32_t nsid, int err)
 {
 	struct nvhi_path *path = nvhi_path_find(mpc, nsid);
 
 	if (path)
-		nvhi_path_leave(path, -ENODEV);
+		nvhi_path_leave(path, err);
 }
 
 /* ---- hope ----------------------------------------------------------------------------------- */

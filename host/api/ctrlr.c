@@ -160,8 +160,9 @@ static void on_ns_changed(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *inn
 
 static void on_ns_removed(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *inner, uint32_t nsid)
 {
-	(void)inner;
-	nvhi_mp_ns_removed(&ctrlr_of(owner)->mpc, nsid);
+	bool going = nvhi_ctrlr_state(inner) >= NVHI_CTRLR_SHUTDOWN;
+
+	nvhi_mp_ns_removed(&ctrlr_of(owner)->mpc, nsid, going ? -ENOTCONN : -ENODEV);
 }
 
 static void on_notice(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *inner, uint8_t type,

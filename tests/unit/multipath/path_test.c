@@ -242,7 +242,7 @@ static void messages_that_cross_leave_nothing_behind(void)
 				nvhi_channel_close(channel);
 				break;
 			case 1:
-				nvhi_mp_ns_removed(&c->mpc, 1);
+				nvhi_mp_ns_removed(&c->mpc, 1, -ENODEV);
 				break;
 			case 2:
 				nvhi_reactor_turn(mpf.reactors[0]);
@@ -275,7 +275,7 @@ static void a_path_leaves_when_its_last_command_is_home(void)
 		CU_ASSERT_EQUAL(nvhi_channel_submit(channel, io[i].io), 0);
 	}
 	CU_ASSERT_EQUAL(mpf_lent(a, 1), 1);
-	nvhi_mp_ns_removed(&a->mpc, 1);
+	nvhi_mp_ns_removed(&a->mpc, 1, -ENODEV);
 	mpf_turns();
 	CU_ASSERT_FALSE(nvhi_list_empty(&a->mpc.paths));
 	mpf_complete(a, 1, 0, 0);
@@ -365,7 +365,7 @@ static int add_and_remove(void *arg)
 	mpf_ns_data(&data, 9, 9);
 	nvhi_mp_ns_added(&c->mpc, &data);
 	added = mpf.added - added;
-	nvhi_mp_ns_removed(&c->mpc, 9);
+	nvhi_mp_ns_removed(&c->mpc, 9, -ENODEV);
 	mpf_turns();
 	return added ? 0 : -ENOMEM;
 }

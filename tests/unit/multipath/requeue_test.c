@@ -261,7 +261,7 @@ static void io_out_on_a_namespace_that_is_removed_may_still_succeed(void)
 	setup();
 	submit(&io[0], NVH_IO_WRITE, 0, 1);
 	submit(&io[1], NVH_IO_WRITE, 1, 1);
-	nvhi_mp_ns_removed(&c->mpc, 1);
+	nvhi_mp_ns_removed(&c->mpc, 1, -ENODEV);
 	mpf_turns();
 	CU_ASSERT_EQUAL(mpf_lent(c, 0), 2);
 	mpf_complete(c, 0, 0, 0);
