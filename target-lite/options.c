@@ -41,7 +41,7 @@ static const char options_help[] =
 	"  --spin US                  idle time polled before sleeping (40)\n"
 	"  --max-io-size BYTES        power of two, 8K to 4M (128K)\n"
 	"  --in-capsule BYTES         in-capsule data of I/O queues (8K)\n"
-	"  --queue-depth N            entries of an I/O queue (128)\n"
+	"  --queue-depth N            entries of an I/O queue (1024)\n"
 	"  --io-queues N              I/O queues a controller (127)\n"
 	"  --r2t-size BYTES           most that one R2T asks for (all of a command)\n"
 	"  --no-c2h-success           always answer reads with a response capsule\n"
@@ -457,6 +457,7 @@ int tl_options_parse(int argc, char **argv, struct tl_options *ret_options)
 
 	tl_transport_opts_default(&o->transport);
 	o->transport.in_capsule_data_size = 8192;
+	o->transport.max_queue_depth = 1024;
 	o->nqn = TL_DEFAULT_NQN;
 	o->spin_us = NVHI_SPIN_DEFAULT_US;
 	while ((opt = getopt_long(argc, argv, "c:m:L:Vh", options_table, NULL)) != -1) {

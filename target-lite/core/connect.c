@@ -174,7 +174,9 @@ static void connect_on_mgmt(struct nvhi_msg *msg)
 	req->first_error = 0;
 	if (memchr(data->subnqn, 0, TL_NQN_SIZE) && !target->stopping)
 		ss = tl_target_find_subsystem(target, data->subnqn);
-	if (!memchr(data->hostnqn, 0, TL_NQN_SIZE) || !tl_nqn_valid(data->hostnqn))
+	/* A nameless host (SPDK's perf is one unless told its name) passes where any host does. */
+	if (!memchr(data->hostnqn, 0, TL_NQN_SIZE) ||
+	    (data->hostnqn[0] && !tl_nqn_valid(data->hostnqn)))
 		connect_invalid(req, CONNECT_DATA_FIELD(hostnqn));
 	else if (!ss || ss->deleting)
 		connect_invalid(req, CONNECT_DATA_FIELD(subnqn));

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spec/nvme_feature.h"
 #include "base/spec/nvmf.h"
 #include "target-lite/core/impl.h"
 
@@ -43,6 +44,47 @@ unsigned int tl_cmd_transfer(const struct nvh_cmd *cmd, uint32_t *ret_len, uint8
 	*ret_len = len;
 	*ret_dir = dir;
 	return 0;
+}
+
+static unsigned int precheck_admin(const struct nvh_cmd *cmd, uint32_t *len)
+{
+	if (cmd->opc != NVH_ADM_SET_FEATURES)
+		return TL_DNR(NVH_ST_INVALID_OPCODE);
+	if ((uint8_t)nvh_le32_get(cmd->cdw10) != NVH_FID_HOST_BEHAVIOR)
+		*len = 0;
+	return 0;
+}
+
+static unsigned int precheck_io(const struct tl_qpair *qpair, const struct nvh_cmd *cmd)
+{
+	const struct tl_ns *ns;
+
+	switch (cmd->opc) {
+	case NVH_OPC_WRITE:
+	case NVH_OPC_COMPARE:
+	case NVH_OPC_DSM:
+	case NVH_OPC_COPY:
+		break;
+	default:
+		return TL_DNR(NVH_ST_INVALID_OPCODE);
+	}
+	if (qpair->gs->hold) /* asked again when it is executed */
+		return 0;
+	ns = tl_subsystem_ns(qpair->ctrlr->subsystem, nvh_le32_get(cmd->nsid));
+	if (!ns)
+		return TL_DNR(NVH_ST_INVALID_NS);
+	if (ns->bdev->read_only && cmd->opc != NVH_OPC_COMPARE)
+		return TL_DNR(NVH_ST_NS_WRITE_PROTECTED);
+	return 0;
+}
+
+unsigned int tl_cmd_precheck(const struct tl_qpair *qpair, const struct nvh_cmd *cmd, uint32_t *len)
+{
+	if (cmd->opc == NVH_ADM_FABRICS)
+		return 0;
+	if (qpair->state != TL_QPAIR_LIVE)
+		return TL_DNR(NVH_ST_CMD_SEQUENCE);
+	return qpair->qid == 0 ? precheck_admin(cmd, len) : precheck_io(qpair, cmd);
 }
 
 bool tl_request_is_inline(const struct tl_qpair *qpair, const struct nvh_cmd *cmd)

@@ -103,6 +103,11 @@ struct tl_request {
 /* What a command moves: bytes the SGL describes, direction by opcode. Returns 0 or an NVMe status
  * (SCT << 8 | SC) for a descriptor that no fabrics transport takes. */
 unsigned int tl_cmd_transfer(const struct nvh_cmd *cmd, uint32_t *ret_len, uint8_t *ret_dir);
+/*
+ * Before a command's data is asked for: what is already known to be refused need not be fetched.
+ * 0, or the status to fail it with. May set *len to 0: the command takes no data.
+ */
+unsigned int tl_cmd_precheck(const struct tl_qpair *qpair, const struct nvh_cmd *cmd, uint32_t *len);
 /* Whether this read can do without a buffer of the transport's (the backend will lend memory), or
  * this write's data need only live until tl_request_exec returns. */
 bool tl_request_is_inline(const struct tl_qpair *qpair, const struct nvh_cmd *cmd);

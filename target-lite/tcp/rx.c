@@ -74,7 +74,7 @@ static void rx_icreq(struct tl_tcp_conn *conn)
 /* ---- commands ------------------------------------------------------------------------------- */
 
 /* The descriptor against the capsule and the transport's limits; 0 or a status. */
-static unsigned int rx_check_sgl(const struct tl_tcp_conn *conn, const struct tl_request *req)
+static unsigned int rx_check_sgl(const struct tl_tcp_conn *conn, struct tl_request *req)
 {
 	const struct nvh_sgl *sgl = &req->cmd.dptr.sgl;
 	uint64_t offset = nvh_le64_get(sgl->addr);
@@ -90,6 +90,12 @@ static unsigned int rx_check_sgl(const struct tl_tcp_conn *conn, const struct tl
 		if (req->xfer_len > icd - offset)
 			return RX_DNR(NVH_ST_SGL_INVALID_DATA_LEN);
 		return 0;
+	}
+	if (req->dir == NVH_DATA_TO_CTRLR) {
+		unsigned int status = tl_cmd_precheck(&conn->qpair, &req->cmd, &req->xfer_len);
+
+		if (status)
+			return status;
 	}
 	if (req->xfer_len > tl_tcp_opts(conn)->max_io_size)
 		return RX_DNR(NVH_ST_SGL_INVALID_DATA_LEN);
