@@ -2,7 +2,11 @@
 HOST_CORE_OBJS := $(call objects,$(call sources,host host/ctrlr host/discovery host/api))
 LIB_OBJS := $(HOST_CORE_OBJS) $(MULTIPATH_OBJS) $(FABRIC_OBJS) $(BASE_OBJS)
 DAEMON_OBJS := $(call objects,$(call sources,host/daemon))
+DAEMON_LIB_OBJS := $(filter-out %/main.o,$(DAEMON_OBJS))
 CLI_OBJS := $(call objects,$(call sources,host/cli))
+CLI_LIB_OBJS := $(filter-out %/main.o,$(CLI_OBJS))
+# What the command line shares with the daemon: where things are, what a connection is made of.
+CLI_SHARED_OBJS := $(patsubst %,$(B)/host/daemon/%.o,paths params base64)
 $(DAEMON_OBJS) $(CLI_OBJS): EXTRA_CFLAGS += $(JSON_CFLAGS)
 
 SOVERSION := 0
@@ -17,7 +21,7 @@ $(B)/lib/libnvhost.a: $(LIB_OBJS)
 	$(call say,AR,$@)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
 
 PROGRAMS += $(B)/bin/nvhost $(B)/bin/nvhostd
-$(B)/bin/nvhost: $(CLI_OBJS) $(FUSE_OBJS) $(LIB_OBJS)
+$(B)/bin/nvhost: $(CLI_OBJS) $(CLI_SHARED_OBJS) $(FUSE_OBJS) $(LIB_OBJS)
 	$(call link,$(LIBS_BASE) $(LIBS_FUSE))
 $(B)/bin/nvhostd: $(DAEMON_OBJS) $(FUSE_OBJS) $(LIB_OBJS)
 	$(call link,$(LIBS_BASE) $(LIBS_FUSE))
