@@ -110,9 +110,11 @@ const char *nvhi_reactor_name(const struct nvh_reactor *reactor)
 	return reactor->name;
 }
 
+/* An application's thread that drives the reactor now and then calls in between, too: the last turn's
+ * time may be long past then. */
 uint64_t nvhi_reactor_now(const struct nvh_reactor *reactor)
 {
-	return reactor->now;
+	return reactor->in_turn ? reactor->now : reactor->clock->now(reactor->clock);
 }
 
 uint64_t nvhi_reactor_clock(struct nvh_reactor *reactor)
