@@ -15,10 +15,11 @@
 /* SPDK lists every type of I/O that it knows. */
 static int add_io_types(struct json_object *object, const struct tl_bdev *bdev)
 {
-	static const char *const other[] = {"nvme_admin",      "nvme_io",     "nvme_io_md",
-					    "get_zone_info",   "zone_management", "zone_append",
-					    "compare_and_write", "seek_hole",   "seek_data",
-					    "nvme_iov_md"};
+	static const char *const other[] = {
+		"nvme_admin",	     "nvme_io",	  "nvme_io_md",	       "get_zone_info",
+		"zone_management",   "zone_append", "compare_and_write", "seek_hole",
+		"seek_data",	     "nvme_iov_md", "nvme_nssr",	       "write_uncorrectable",
+	};
 	struct json_object *types = json_object_new_object();
 	int failed = nvhi_json_add_bool(types, "read", true);
 
@@ -70,9 +71,6 @@ static struct json_object *bdev_object(const struct tl_bdev *bdev)
 	bool claimed = !nvhi_list_empty(&bdev->users);
 	int failed = nvhi_json_add_string(object, "name", bdev->name);
 
-	failed |= tl_rpc_add_uuid(object, "uuid", bdev->uuid);
-	failed |= nvhi_json_append(aliases,
-				   json_object_get(json_object_object_get(object, "uuid")));
 	failed |= nvhi_json_add(object, "aliases", aliases);
 	failed |= nvhi_json_add_string(object, "product_name", bdev->ops->product);
 	failed |= nvhi_json_add_u64(object, "block_size", bdev->block_size);
@@ -82,6 +80,10 @@ static struct json_object *bdev_object(const struct tl_bdev *bdev)
 	failed |= nvhi_json_add_u64(object, "optimal_write_size", 0);
 	failed |= nvhi_json_add_u64(object, "preferred_unmap_alignment", 0);
 	failed |= nvhi_json_add_u64(object, "preferred_unmap_granularity", 0);
+	failed |= tl_rpc_add_uuid(object, "uuid", bdev->uuid);
+	/* A bdev is found by its UUID too. */
+	failed |= nvhi_json_append(aliases,
+				   json_object_get(json_object_object_get(object, "uuid")));
 	failed |= add_rate_limits(object);
 	failed |= nvhi_json_add_bool(object, "claimed", claimed);
 	if (claimed)

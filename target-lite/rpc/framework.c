@@ -3,10 +3,12 @@
  * ready. Management reactor.
  */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "target-lite/rpc/impl.h"
@@ -146,50 +148,119 @@ static void framework_start_init(struct nvhi_rpc_call *call)
 
 /* ---- framework_get_reactors --------------------------------------------------------------- */
 
-static struct json_object *reactor_object(struct tl_rpc *rpc, const struct tl_poll_group *group)
-{
-	struct json_object *object = json_object_new_object(), *threads = json_object_new_array();
-	struct json_object *thread = json_object_new_object();
-	int cpu = rpc->opts.cpus ? rpc->opts.cpus[group->index] : -1;
-	struct nvhi_reactor_stats stats;
-	uint64_t age;
-	int failed;
+/* Visits each reactor in turn, since only its own thread knows its ID and times. */
+struct reactors_query {
+	struct nvhi_msg msg;
+	struct nvhi_rpc_call *call;
+	struct tl_target *target;
+	uint64_t started;
+	uint32_t next, count;
+	struct reactor_answer {
+		struct nvhi_reactor_stats stats;
+		struct rusage usage;
+		unsigned int cpu, node;
+		int pinned; /* CPU, or -1 */
+		pid_t tid;
+		uint64_t age;
+	} answers[];
+};
 
-	nvhi_reactor_stats(group->reactor, &stats);
-	age = nvhi_reactor_now(rpc->target->mgmt) - rpc->started;
-	failed = nvhi_json_add_u64(object, "lcore", cpu < 0 ? group->index : (uint32_t)cpu);
-	failed |= nvhi_json_add_u64(object, "busy", stats.busy_ns);
-	failed |= nvhi_json_add_u64(object, "idle", age > stats.busy_ns ? age - stats.busy_ns : 0);
-	failed |= nvhi_json_add_bool(object, "in_interrupt", true);
-	failed |= nvhi_json_add_string(thread, "name", group->name);
-	failed |= nvhi_json_add_u64(thread, "id", group->index + 1);
-	if (cpu < 0)
-		failed |= nvhi_json_add_string(thread, "cpumask", "");
-	else
-		failed |= nvhi_json_add_stringf(thread, "cpumask", "%llx",
-						cpu < 64 ? 1ull << cpu : 0ull);
-	failed |= nvhi_json_add_u64(thread, "elapsed", age);
-	failed |= nvhi_json_append(threads, thread);
-	failed |= nvhi_json_add(object, "lw_threads", threads);
+static uint64_t clock_ticks(const struct timeval *tv)
+{
+	return ((uint64_t)tv->tv_sec * 1000000 + (uint64_t)tv->tv_usec) *
+	       (uint64_t)sysconf(_SC_CLK_TCK) / 1000000;
+}
+
+static struct json_object *thread_list(const struct reactor_answer *a, const char *name,
+				       uint32_t index)
+{
+	struct json_object *list = json_object_new_array(), *thread = json_object_new_object();
+	int failed = nvhi_json_add_string(thread, "name", name);
+
+	failed |= nvhi_json_add_u64(thread, "id", index + 1);
+	failed |= nvhi_json_add_stringf(thread, "cpumask", "%llx",
+					a->cpu < 64 ? 1ull << a->cpu : 0ull);
+	failed |= nvhi_json_add_u64(thread, "elapsed", a->age);
+	failed |= nvhi_json_append(list, thread);
+	return tl_rpc_built(list, failed);
+}
+
+static struct json_object *reactor_object(const struct reactor_answer *a, const char *name,
+					  uint32_t index)
+{
+	struct json_object *object = json_object_new_object();
+	uint64_t busy = a->stats.busy_ns;
+	int failed = nvhi_json_add_u64(object, "lcore", a->cpu);
+
+	failed |= nvhi_json_add_u64(object, "numa_id", a->node);
+	failed |= nvhi_json_add_u64(object, "tid", (uint64_t)a->tid);
+	failed |= nvhi_json_add_u64(object, "busy", busy);
+	failed |= nvhi_json_add_u64(object, "idle", a->age > busy ? a->age - busy : 0);
+	failed |= nvhi_json_add_bool(object, "in_interrupt", a->stats.sleeps > 0);
+	failed |= nvhi_json_add_u64(object, "irq", 0);
+	failed |= nvhi_json_add_u64(object, "sys", clock_ticks(&a->usage.ru_stime));
+	failed |= nvhi_json_add_u64(object, "usr", clock_ticks(&a->usage.ru_utime));
+	failed |= nvhi_json_add(object, "lw_threads", thread_list(a, name, index));
 	return tl_rpc_built(object, failed);
+}
+
+static void reactors_reply(struct nvhi_msg *msg)
+{
+	struct reactors_query *query = nvhi_container_of(msg, struct reactors_query, msg);
+	struct json_object *result = json_object_new_object(), *list = json_object_new_array();
+	int failed = nvhi_json_add_u64(result, "tick_rate", NVHI_NSEC_PER_SEC);
+
+	failed |= nvhi_json_add_u64(result, "pid", (uint64_t)getpid());
+	for (uint32_t i = 0; i < query->count; i++)
+		failed |= nvhi_json_append(list, reactor_object(&query->answers[i],
+								query->target->groups[i].name, i));
+	failed |= nvhi_json_add(result, "reactors", list);
+	nvhi_rpc_reply(query->call, tl_rpc_built(result, failed));
+	free(query);
+}
+
+static void reactors_visit(struct nvhi_msg *msg)
+{
+	struct reactors_query *query = nvhi_container_of(msg, struct reactors_query, msg);
+	struct reactor_answer *answer = &query->answers[query->next];
+	struct nvh_reactor *reactor = query->target->groups[query->next].reactor;
+
+	nvhi_reactor_stats(reactor, &answer->stats);
+	getrusage(RUSAGE_THREAD, &answer->usage);
+	getcpu(&answer->cpu, &answer->node);
+	if (answer->pinned >= 0)
+		answer->cpu = (unsigned int)answer->pinned;
+	answer->tid = gettid();
+	answer->age = nvhi_reactor_clock(reactor) - query->started;
+	if (++query->next == query->count) {
+		query->msg.fn = reactors_reply;
+		nvhi_reactor_post(query->target->mgmt, &query->msg);
+	} else {
+		nvhi_reactor_post(query->target->groups[query->next].reactor, &query->msg);
+	}
 }
 
 static void framework_get_reactors(struct nvhi_rpc_call *call)
 {
 	struct tl_rpc *rpc = tl_rpc_of(call);
-	struct json_object *result, *list;
-	int failed;
+	uint32_t count = rpc->target->group_count;
+	struct reactors_query *query;
 
 	if (takes_nothing(call))
 		return;
-	result = json_object_new_object();
-	list = json_object_new_array();
-	failed = nvhi_json_add_u64(result, "tick_rate", NVHI_NSEC_PER_SEC);
-	failed |= nvhi_json_add_u64(result, "pid", (uint64_t)getpid());
-	for (uint32_t i = 0; i < rpc->target->group_count; i++)
-		failed |= nvhi_json_append(list, reactor_object(rpc, &rpc->target->groups[i]));
-	failed |= nvhi_json_add(result, "reactors", list);
-	nvhi_rpc_reply(call, tl_rpc_built(result, failed));
+	query = calloc(1, sizeof(*query) + count * sizeof(query->answers[0]));
+	if (!query) {
+		nvhi_rpc_reply(call, NULL);
+		return;
+	}
+	query->call = call;
+	query->target = rpc->target;
+	query->started = rpc->started;
+	query->count = count;
+	for (uint32_t i = 0; i < count; i++)
+		query->answers[i].pinned = rpc->opts.cpus ? rpc->opts.cpus[i] : -1;
+	query->msg.fn = reactors_visit;
+	nvhi_reactor_post(rpc->target->groups[0].reactor, &query->msg);
 }
 
 /* ---- spdk_kill_instance ------------------------------------------------------------------- */

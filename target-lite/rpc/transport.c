@@ -50,8 +50,8 @@ static const struct nvhi_json_field create_fields[] = {
 	OPT(ack_timeout, U32, .help = "kept for listings (RDMA)"),
 	OPT(data_wr_pool_size, U32, .help = "kept for listings (RDMA)"),
 	OPT(disable_command_passthru, BOOL, .help = "kept for listings: nothing is passed through"),
-	OPT(kas, U32, .max = 65535, .help = "keep-alive granularity, units of 100 ms (100)"),
-	OPT(min_kato, U32, .help = "shortest keep-alive timeout, ms (10000)"),
+	OPT(kas, U32, .max = 65535, .help = "keep-alive granularity, units of 100 ms (1)"),
+	OPT(min_kato, U32, .help = "a shorter keep-alive timeout is raised to this, ms (0)"),
 	NVHI_JSON_FIELD(create_transport, masked_oncs, ARRAY, .help = "only empty"),
 	NVHI_JSON_FIELD(create_transport, masked_fuses, ARRAY, .help = "only empty"),
 	/* RDMA's, vfio-user's and polling's; rpc.py sends them for every transport. */

@@ -11,3 +11,10 @@ HELP += check-e2e "end-to-end tests only (T=name: one)"
 ifneq (,$(T))
 E2E_TESTS := $(wildcard tests/e2e/$(T) tests/e2e/$(T).sh tests/e2e/$(T).py)
 endif
+
+# SPDK's own rpc.py against target-lite; CI replays its recorded requests instead (rpc_replay.py).
+.PHONY: check-rpc-live
+check-rpc-live: $(B)/bin/target-lite
+	@test -n "$(SPDK_DIR)" || { echo "make check-rpc-live SPDK_DIR=<SPDK source tree>" >&2; exit 2; }
+	@$(E2E_ENV) tests/rpc_live.py $(SPDK_DIR)
+HELP += check-rpc-live "SPDK's rpc.py drives target-lite (SPDK_DIR=its source tree)"
