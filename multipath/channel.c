@@ -177,6 +177,8 @@ static void channel_leave(struct nvhi_msg *msg)
 	struct nvhi_lane *lane;
 
 	nvhi_list_del(&channel->head_link);
+	if (channel->relay)
+		nvhi_channel_close(channel->relay);
 	nvhi_list_for_each(lane, &channel->home_lanes, channel_home_link)
 		nvhi_path_lane_gone(lane);
 	nvhi_reactor_post(channel->reactor, &channel->bye_msg);
@@ -214,21 +216,24 @@ void nvhi_head_kick(struct nvh_ns *head)
 			nvhi_reactor_post(channel->reactor, &channel->kick_msg);
 }
 
-static bool mp_has_reactor(const struct nvhi_mp *mp, const struct nvh_reactor *reactor)
+/* nr_reactors when it is none of them. */
+static uint32_t mp_reactor_index(const struct nvhi_mp *mp, const struct nvh_reactor *reactor)
 {
-	for (uint32_t i = 0; i < mp->nr_reactors; i++)
-		if (mp->reactors[i] == reactor)
-			return true;
-	return false;
+	uint32_t i = 0;
+
+	while (i < mp->nr_reactors && mp->reactors[i] != reactor)
+		i++;
+	return i;
 }
 
 int nvhi_channel_open(struct nvh_ns *ns, struct nvh_reactor *reactor,
 		      struct nvh_channel **ret_channel)
 {
 	struct nvh_channel *channel;
+	uint32_t index = mp_reactor_index(ns->mp, reactor);
 	int err;
 
-	if (!mp_has_reactor(ns->mp, reactor))
+	if (index == ns->mp->nr_reactors)
 		return -EINVAL;
 	if (!ns->io_supported)
 		return -ENOTSUP;
@@ -237,6 +242,7 @@ int nvhi_channel_open(struct nvh_ns *ns, struct nvh_reactor *reactor,
 		return -ENOMEM;
 	channel->ns = ns;
 	channel->reactor = reactor;
+	channel->index = index;
 	channel->policy = &nvhi_policy_round_robin;
 	channel->block_shift = ns->block_shift;
 	nvhi_list_init(&channel->lanes);
@@ -295,8 +301,7 @@ struct nvh_reactor *nvhi_channel_home(const struct nvh_channel *channel)
 
 bool nvhi_ns_reactor_usable(const struct nvh_ns *ns, const struct nvh_reactor *reactor)
 {
-	for (uint32_t i = 0; i < ns->mp->nr_reactors; i++)
-		if (ns->mp->reactors[i] == reactor)
-			return __atomic_load_n(&ns->usable[i], __ATOMIC_RELAXED);
-	return false;
+	uint32_t index = mp_reactor_index(ns->mp, reactor);
+
+	return index < ns->mp->nr_reactors && __atomic_load_n(&ns->usable[index], __ATOMIC_RELAXED);
 }

@@ -40,7 +40,10 @@ void nvhi_io_end(struct nvhi_io *io, int err, const struct nvh_cpl *cpl)
 	if (__builtin_expect(io->timed, 0))
 		nvhi_list_del(&io->deadline_link);
 	io->channel->outstanding--;
-	io->pub.done(io->pub.arg, err, err ? NULL : cpl);
+	if (__builtin_expect(io->origin != NULL, 0))
+		nvhi_io_relay_back(io, err, cpl);
+	else
+		io->pub.done(io->pub.arg, err, err ? NULL : cpl);
 }
 
 void nvhi_io_end_later(struct nvhi_io *io, int err, const struct nvh_cpl *cpl)

@@ -135,9 +135,11 @@ static uint32_t head_flags(const struct nvh_ns *head, const struct nvh_ns_info *
 	       (info->verify ? NVHI_NS_FLAG_VERIFY : 0);
 }
 
+/* Channels whose reactor lost its queue have to hear of it. */
 static void head_publish_usable(struct nvh_ns *head)
 {
 	const struct nvhi_path *path;
+	bool lost = false;
 
 	for (uint32_t i = 0; i < head->mp->nr_reactors; i++) {
 		uint8_t usable = 0;
@@ -145,8 +147,10 @@ static void head_publish_usable(struct nvh_ns *head)
 		nvhi_list_for_each(path, &head->paths, head_link)
 			if (i < nvhi_ctrlr_caps(path->mpc->ctrlr)->nr_io_queues)
 				usable = 1;
-		__atomic_store_n(&head->usable[i], usable, __ATOMIC_RELAXED);
+		lost |= __atomic_exchange_n(&head->usable[i], usable, __ATOMIC_RELAXED) > usable;
 	}
+	if (lost && !head->removed)
+		nvhi_head_kick(head);
 }
 
 bool nvhi_head_publish(struct nvh_ns *head)

@@ -11,6 +11,7 @@
  *	split.c		cutting an I/O into parts and building their commands
  *	complete.c	parts coming back
  *	requeue.c	I/O that waits: for a path, for room, for a retry delay
+ *	relay.c		I/O from a reactor that has no queue
  *	timer.c		deadlines, retry delays and holds of one channel; cancel
  *	classify.c	the retry table
  */
@@ -144,6 +145,7 @@ struct nvh_channel {
 	uint32_t nr_usable;
 	uint32_t outstanding;	/* I/Os */
 	uint64_t next_seq;
+	uint32_t index;		/* of its reactor in the host's */
 	bool closed;
 	struct nvhi_list lanes;
 	struct nvhi_list waiting;   /* by seq */
@@ -158,6 +160,7 @@ struct nvh_channel {
 	struct nvhi_list head_link;
 	struct nvhi_list home_lanes; /* struct nvhi_lane.channel_home_link */
 	bool joined;
+	struct nvh_channel *relay; /* for a reactor without a queue; relay.c */
 };
 
 /* ---- subsys.c, head.c, identity.c ---------------------------------------------------------- */
@@ -261,6 +264,16 @@ void nvhi_io_wait(struct nvhi_io *io);
 void nvhi_io_delay(struct nvhi_io *io, uint32_t delay_ms);
 /* Issues what waits, in order, as far as it goes; fails it where there is no hope. */
 void nvhi_channel_drain(struct nvh_channel *channel);
+
+/* ---- relay.c -------------------------------------------------------------------------------- */
+
+/* Its reactor has no queue to this namespace, home has one. */
+bool nvhi_channel_must_relay(const struct nvh_channel *channel);
+void nvhi_io_relay(struct nvhi_io *io);
+/* A relayed io ends, at home. */
+void nvhi_io_relay_back(struct nvhi_io *io, int err, const struct nvh_cpl *cpl);
+/* Cancel of a relayed io. */
+void nvhi_io_recall(struct nvhi_io *io);
 
 /* ---- timer.c -------------------------------------------------------------------------------- */
 

@@ -13,6 +13,7 @@
 #include "base/fsm.h"
 #include "base/iov.h"
 #include "base/list.h"
+#include "base/reactor.h"
 
 #define NVHI_IO_STATES(X)                                                                          \
 	X(IDLE, idle)	    /* the caller's */                                                     \
@@ -56,6 +57,11 @@ struct nvhi_io {
 	bool canceled, expired;
 	int err;
 	struct nvh_cpl cpl;
+	/* On its way to home and back; see relay.c */
+	struct nvh_channel *origin; /* NULL: not relayed */
+	struct nvhi_msg relay_msg, recall_msg;
+	bool at_home;		/* home's */
+	bool returned, recalled; /* the origin's reactor's */
 	struct iovec dsm_iov;
 	struct nvh_dsm_range dsm_range;
 };

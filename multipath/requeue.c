@@ -48,6 +48,21 @@ static void channel_fail_waiting(struct nvh_channel *channel, int err)
 	}
 }
 
+/* All of it goes through home; what is partly out follows when its parts are home. */
+static void channel_relay_waiting(struct nvh_channel *channel)
+{
+	struct nvhi_io *io, *next;
+
+	nvhi_list_for_each_safe(io, next, &channel->waiting, link) {
+		if (!nvhi_list_empty(&io->parts))
+			continue;
+		nvhi_list_del(&io->link);
+		if (io->timed)
+			nvhi_list_del(&io->deadline_link);
+		nvhi_io_relay(io);
+	}
+}
+
 void nvhi_channel_drain(struct nvh_channel *channel)
 {
 	int err = 0;
@@ -63,6 +78,10 @@ void nvhi_channel_drain(struct nvh_channel *channel)
 	}
 	if (err != -ENOTCONN)
 		return;
+	if (nvhi_channel_must_relay(channel)) {
+		channel_relay_waiting(channel);
+		return;
+	}
 	err = __atomic_load_n(&channel->ns->no_path_err, __ATOMIC_ACQUIRE);
 	if (err)
 		channel_fail_waiting(channel, err);
@@ -85,6 +104,11 @@ int nvhi_channel_submit(struct nvh_channel *channel, struct nvh_io *pub)
 	io->failed = io->canceled = io->expired = io->timed = false;
 	err = nvhi_list_empty(&channel->waiting) ? nvhi_io_issue(io) : -EAGAIN;
 	if (__builtin_expect(err == -ENOTCONN && nvhi_list_empty(&io->parts), 0)) {
+		if (nvhi_channel_must_relay(channel)) {
+			channel->outstanding++;
+			nvhi_io_relay(io);
+			return 0;
+		}
 		err = __atomic_load_n(&channel->ns->no_path_err, __ATOMIC_ACQUIRE);
 		if (err)
 			return err;

@@ -66,7 +66,10 @@ void nvhi_channel_cancel(struct nvh_channel *channel, struct nvh_io *pub)
 {
 	struct nvhi_io *io = nvhi_io_of(pub);
 
-	(void)channel;
+	if (io->origin && io->origin == channel) {
+		nvhi_io_recall(io);
+		return;
+	}
 	if (io->state == NVHI_IO_STATE_IDLE || io->canceled || io->expired)
 		return;
 	io->canceled = true;

@@ -343,6 +343,121 @@ static void only_reactors_with_a_queue_are_usable(void)
 	mpf_stop();
 }
 
+static void begin_relay(struct mpf_ctrlr **c, struct nvh_channel **channel)
+{
+	mpf_start(2);
+	*c = mpf_join(0);
+	mpf_live(*c);
+	CU_ASSERT_EQUAL_FATAL(nvhi_channel_open(mpf_ns(*c, 1, 7), mpf.reactors[1], channel), 0);
+	mpf_turns();
+}
+
+/* After a reconnect the controller grants one queue instead of two. */
+static void shrink(struct mpf_ctrlr *c)
+{
+	mpf_lost(c);
+	c->inner->caps.nr_io_queues = 1;
+	nvhi_mp_ctrlr_live(&c->mpc, true);
+	mpf_up(c, 0);
+}
+
+static void a_reactor_that_lost_its_queue_sends_through_home(void)
+{
+	struct nvh_channel *channel;
+	struct mpf_ctrlr *c;
+	struct mpf_io io[4];
+
+	begin_relay(&c, &channel);
+	for (uint32_t i = 0; i < 4; i++) {
+		mpf_io_init(&io[i], NVH_IO_WRITE, i * 20, 12, buf);
+		CU_ASSERT_EQUAL(nvhi_channel_submit(channel, io[i].io), 0);
+		if (i == 1)
+			shrink(c); /* two were out, two come now */
+	}
+	mpf_turns();
+	CU_ASSERT_EQUAL(mpf_lent(c, 1), 0);
+	CU_ASSERT_EQUAL(mpf_lent(c, 0), 8);
+	CU_ASSERT_EQUAL(mpf_lba(mpf_cmd(c, 0, 0)), 0);
+	mpf_serve();
+	for (uint32_t i = 0; i < 4; i++) {
+		CU_ASSERT_EQUAL(io[i].calls, 1);
+		CU_ASSERT_EQUAL(io[i].err, 0);
+	}
+	/* It gets its queue back. */
+	mpf_lost(c);
+	c->inner->caps.nr_io_queues = 2;
+	mpf_live(c);
+	CU_ASSERT_EQUAL(nvhi_channel_submit(channel, io[0].io), 0);
+	CU_ASSERT_EQUAL(mpf_lent(c, 1), 2);
+	mpf_serve();
+	CU_ASSERT_EQUAL(io[0].calls, 2);
+	for (uint32_t i = 0; i < 4; i++)
+		mpf_io_done(&io[i]);
+	nvhi_channel_close(channel);
+	mpf_stop();
+}
+
+static void relayed_io_is_canceled_expires_and_ends_with_the_namespace(void)
+{
+	struct nvh_channel *channel;
+	struct mpf_ctrlr *c;
+	struct mpf_io io[4];
+
+	begin_relay(&c, &channel);
+	shrink(c);
+	for (uint32_t i = 0; i < 4; i++) {
+		mpf_io_init(&io[i], NVH_IO_WRITE, 0, 1, buf);
+		if (i == 2)
+			io[i].io->deadline_ns = mpf.time.now + NVHI_NSEC_PER_SEC;
+	}
+	CU_ASSERT_EQUAL(nvhi_channel_submit(channel, io[0].io), 0);
+	nvhi_channel_cancel(channel, io[0].io); /* before it arrives */
+	nvhi_channel_cancel(channel, io[0].io);
+	mpf_turns();
+	CU_ASSERT_EQUAL(io[0].calls, 0);
+	CU_ASSERT_EQUAL(c->aborts_wanted, 1);
+	mpf_complete(c, 0, 0, NVH_ST_ABORT_REQUESTED);
+	CU_ASSERT_EQUAL(io[0].calls, 1);
+	CU_ASSERT_EQUAL(io[0].err, -ECANCELED);
+
+	CU_ASSERT_EQUAL(nvhi_channel_submit(channel, io[1].io), 0);
+	nvhi_reactor_turn(mpf.reactors[0]);
+	mpf_complete(c, 0, 0, 0); /* the recall crosses the answer */
+	CU_ASSERT_EQUAL(nvhi_channel_submit(channel, io[1].io), 0);
+	nvhi_reactor_turn(mpf.reactors[0]);
+	nvhi_list_del(&mpf_cmd(c, 0, 0)->link);
+	{
+		struct nvhi_ioq_req *r = nvhi_list_first(&c->inner->ioqs[0].inflight,
+							 struct nvhi_ioq_req, link);
+		struct nvh_cpl cpl = {0};
+
+		c->queues[0].count--;
+		c->queues[0].qpair.inflight--;
+		r->req.done(&r->req, 0, &cpl);
+	}
+	nvhi_channel_cancel(channel, io[1].io);
+	CU_ASSERT_EQUAL(io[1].calls, 1);
+	mpf_turns();
+	CU_ASSERT_EQUAL(io[1].calls, 2);
+	CU_ASSERT_EQUAL(io[1].err, 0);
+
+	mpf_down(c, 0);
+	CU_ASSERT_EQUAL(nvhi_channel_submit(channel, io[2].io), 0);
+	CU_ASSERT_EQUAL(nvhi_channel_submit(channel, io[3].io), 0);
+	mpf_turns();
+	mpf_advance_ms(1000);
+	CU_ASSERT_EQUAL(io[2].calls, 1);
+	CU_ASSERT_EQUAL(io[2].err, -ETIMEDOUT);
+	nvhi_mp_ns_removed(&c->mpc, 1, -ENODEV);
+	mpf_turns();
+	CU_ASSERT_EQUAL(io[3].calls, 1);
+	CU_ASSERT_EQUAL(io[3].err, -ENODEV);
+	for (uint32_t i = 0; i < 4; i++)
+		mpf_io_done(&io[i]);
+	nvhi_channel_close(channel);
+	mpf_stop();
+}
+
 static int open_and_close(void *arg)
 {
 	struct nvh_channel *channel;
@@ -393,4 +508,6 @@ NVH_UNIT_MAIN("multipath/path", NVH_TEST(a_namespace_is_announced_once_a_path_is
 	      NVH_TEST(a_path_leaves_when_its_last_command_is_home),
 	      NVH_TEST(subsystems_keep_their_number), NVH_TEST(unsupported_formats_take_no_channel),
 	      NVH_TEST(only_reactors_with_a_queue_are_usable),
+	      NVH_TEST(a_reactor_that_lost_its_queue_sends_through_home),
+	      NVH_TEST(relayed_io_is_canceled_expires_and_ends_with_the_namespace),
 	      NVH_TEST(failed_allocations_leave_nothing_behind))
