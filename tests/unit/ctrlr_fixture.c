@@ -377,21 +377,38 @@ static int fake_submit(struct nvhi_qpair *qpair, struct nvhi_req *req)
 	return 0;
 }
 
-bool fake_event(struct fake_ctrlr *fake, unsigned int type, unsigned int info, unsigned int lid)
+static struct fake_cmd *fake_take_aer(struct fake_ctrlr *fake)
 {
 	struct fake_cmd *cmd;
 
 	if (!fake->admin)
-		return false;
+		return NULL;
 	nvhi_list_for_each(cmd, &fake->admin->cmds, link) {
 		if (cmd->req->cmd.opc != NVH_ADM_AER || !cmd->held)
 			continue;
 		cmd->held = false;
-		nvh_le32_put(&cmd->cpl.dw0, nvh_aer_dw0(type, info, lid));
-		CU_ASSERT(nvhi_timer_arm(world[0], &cmd->timer, fake->latency_ns) == 0);
-		return true;
+		CU_ASSERT(nvhi_timer_arm(world[0], &cmd->timer, LATENCY_NS) == 0);
+		return cmd;
 	}
-	return false;
+	return NULL;
+}
+
+bool fake_event(struct fake_ctrlr *fake, unsigned int type, unsigned int info, unsigned int lid)
+{
+	struct fake_cmd *cmd = fake_take_aer(fake);
+
+	if (cmd)
+		nvh_le32_put(&cmd->cpl.dw0, nvh_aer_dw0(type, info, lid));
+	return cmd != NULL;
+}
+
+bool fake_fail_event(struct fake_ctrlr *fake, unsigned int status)
+{
+	struct fake_cmd *cmd = fake_take_aer(fake);
+
+	if (cmd)
+		nvh_cpl_set_status(&cmd->cpl, status);
+	return cmd != NULL;
 }
 
 uint32_t fake_held(const struct fake_qpair *q)

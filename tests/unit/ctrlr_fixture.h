@@ -108,6 +108,8 @@ bool world_step(uint64_t end);
 void fake_init(struct fake_ctrlr *fake);
 /* Completes an Asynchronous Event Request. False when none is there. */
 bool fake_event(struct fake_ctrlr *fake, unsigned int type, unsigned int info, unsigned int lid);
+/* ... with a status instead. */
+bool fake_fail_event(struct fake_ctrlr *fake, unsigned int status);
 /* The connection of a queue breaks. */
 void fake_cut(struct fake_qpair *q, int err);
 /* Answers held commands of a queue; `count` of them. */
