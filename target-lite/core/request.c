@@ -188,7 +188,8 @@ void tl_request_reply(struct tl_request *req, const void *data, size_t len)
 {
 	if (len > req->xfer_len)
 		len = req->xfer_len;
-	memcpy(req->iov.iov_base, data, len);
+	if (len)
+		memcpy(req->iov.iov_base, data, len);
 	req->data_len = (uint32_t)len;
 	tl_request_complete(req, NVH_ST_SUCCESS);
 }
