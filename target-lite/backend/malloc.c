@@ -11,6 +11,15 @@
 #include "base/spec/nvme_status.h"
 #include "target-lite/backend/bdev_impl.h"
 
+#ifdef __SANITIZE_THREAD__
+/* Hosts that write and read the same blocks at once race by their own will. */
+const char *__tsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__tsan_default_suppressions(void)
+{
+	return "race:malloc_copy\nrace:malloc_zero\n";
+}
+#endif
+
 struct malloc_bdev {
 	struct tl_bdev bdev;
 	uint8_t *mem;

@@ -37,6 +37,22 @@ static void change_ack(struct tl_group_subsystem *gs)
 	nvhi_reactor_post(gs->subsystem->target->mgmt, &gs->ack);
 }
 
+/* The first of a fused pair may wait for its second for ever: it does not hold up a change. */
+static void change_abort_lonely(struct tl_group_subsystem *gs, const struct tl_ns *ns)
+{
+	struct tl_qpair *qpair;
+
+	nvhi_list_for_each(qpair, &gs->group->qpairs, group_link) {
+		struct tl_request *first = qpair->fused;
+
+		if (!first || first->ns != ns)
+			continue;
+		qpair->fused = NULL;
+		first->state = TL_REQ_ACTIVE;
+		tl_request_complete(first, TL_DNR(NVH_ST_ABORTED_MISSING_FUSED));
+	}
+}
+
 static void change_drain_order(struct nvhi_msg *msg)
 {
 	struct tl_group_subsystem *gs = nvhi_container_of(msg, struct tl_group_subsystem, msg);
@@ -45,6 +61,8 @@ static void change_drain_order(struct nvhi_msg *msg)
 
 	gs->draining_nsid = nsid;
 	gs->hold = true;
+	if (ns)
+		change_abort_lonely(gs, ns);
 	if (!ns || !ns->groups[gs->group->index].outstanding)
 		tl_subsystem_drained(gs);
 }

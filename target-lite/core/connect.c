@@ -208,20 +208,20 @@ static void connect_go_live(struct tl_request *req)
 	qpair->entries = (uint32_t)nvh_le16_get(cmd->sqsize) + 1;
 	qpair->sq_head = 1;
 	qpair->sqfc_off = cmd->cattr & NVH_CATTR_DISABLE_SQFLOW;
-	stats->current_unassociated_qpairs--;
+	tl_count(&stats->current_unassociated_qpairs, -1u);
 	if (qpair->qid == 0) {
 		uint32_t kato = nvh_le32_get(cmd->kato);
 
-		stats->admin_qpairs++;
-		stats->current_admin_qpairs++;
+		tl_count(&stats->admin_qpairs, 1);
+		tl_count(&stats->current_admin_qpairs, 1);
 		if (qpair->ctrlr->discovery && kato)
 			qpair->ctrlr->aen_config |= TL_DISCOVERY_AEN;
 		else if (qpair->ctrlr->discovery)
 			kato = CONNECT_DISCOVERY_KATO_MS;
 		tl_ctrlr_admin_start(qpair->ctrlr, kato);
 	} else {
-		stats->io_qpairs++;
-		stats->current_io_qpairs++;
+		tl_count(&stats->io_qpairs, 1);
+		tl_count(&stats->current_io_qpairs, 1);
 	}
 }
 

@@ -149,10 +149,7 @@ void tl_target_check_stopped(struct tl_target *target);
 void tl_group_check_stopped(struct tl_poll_group *group);
 
 /* A counter with one writer and many readers. */
-static inline void tl_count(uint64_t *counter, uint64_t by)
-{
-	__atomic_store_n(counter, *counter + by, __ATOMIC_RELAXED);
-}
+#define tl_count(counter, by) __atomic_store_n((counter), *(counter) + (by), __ATOMIC_RELAXED)
 
 /* ---- text ---------------------------------------------------------------------------------- */
 

@@ -29,7 +29,7 @@ void tl_qpair_init(struct tl_qpair *qpair)
 	nvhi_list_init(&qpair->reqs);
 	nvhi_list_init(&qpair->ctrlr_link);
 	nvhi_list_add_tail(&qpair->group->qpairs, &qpair->group_link);
-	qpair->group->stats.current_unassociated_qpairs++;
+	tl_count(&qpair->group->stats.current_unassociated_qpairs, 1);
 }
 
 /* Requests that wait for something that may never come end now. */
@@ -74,11 +74,11 @@ static void qpair_release(struct nvhi_msg *msg)
 	nvhi_list_del(&qpair->group_link);
 	if (qpair->attached) {
 		if (qpair->qid == 0)
-			stats->current_admin_qpairs--;
+			tl_count(&stats->current_admin_qpairs, -1u);
 		else
-			stats->current_io_qpairs--;
+			tl_count(&stats->current_io_qpairs, -1u);
 	} else {
-		stats->current_unassociated_qpairs--;
+		tl_count(&stats->current_unassociated_qpairs, -1u);
 	}
 	qpair->transport->ops->release(qpair);
 	tl_group_check_stopped(group);
