@@ -14,7 +14,7 @@ static int tcp_tctrlr_open(const struct nvhi_tctrlr_opts *opts, struct nvhi_tctr
 	struct nvhi_tctrlr *tctrlr;
 
 	if (opts->addr.trtype != NVH_TRTYPE_TCP || !opts->net || !opts->name ||
-	    !opts->connect_timeout_ms)
+	    !opts->connect_timeout_ms || opts->maxr2t > NVHI_TCP_MAXR2T)
 		return -EINVAL;
 	tctrlr = calloc(1, sizeof(*tctrlr));
 	if (!tctrlr)

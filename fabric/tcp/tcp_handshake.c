@@ -15,6 +15,20 @@ static int stream_event(struct nvhi_stream *stream, unsigned int events);
 
 /* ---- the stream -------------------------------------------------------------------------- */
 
+/* --host-traddr names an address; the port is the system's choice. */
+static int local_address(const struct nvhi_addr *addr, struct nvhi_stream_connect_opts *opts)
+{
+	int err = nvhi_addr_to_sockaddr(addr, &opts->local, &opts->local_len);
+
+	if (err)
+		return err;
+	if (opts->local.ss_family == AF_INET6)
+		((struct sockaddr_in6 *)&opts->local)->sin6_port = 0;
+	else
+		((struct sockaddr_in *)&opts->local)->sin_port = 0;
+	return 0;
+}
+
 static int open_stream(struct nvhi_tcp_qpair *q)
 {
 	const struct nvhi_tctrlr_opts *opts = &q->qpair.tctrlr->opts;
@@ -25,7 +39,7 @@ static int open_stream(struct nvhi_tcp_qpair *q)
 	if (err)
 		return err;
 	if (opts->host_addr.traddr[0]) {
-		err = nvhi_addr_to_sockaddr(&opts->host_addr, &stream.local, &stream.local_len);
+		err = local_address(&opts->host_addr, &stream);
 		if (err)
 			return err;
 	}
@@ -58,7 +72,7 @@ static int opening_event(struct nvhi_tcp_qpair *q, unsigned int events)
 		digests |= NVH_TCP_DGST_HDR;
 	if (q->qpair.tctrlr->opts.data_digest)
 		digests |= NVH_TCP_DGST_DATA;
-	nvhi_tcp_tx_raw(q, pdu, nvhi_pdu_icreq_build(pdu, 0, digests, NVHI_TCP_MAXR2T - 1));
+	nvhi_tcp_tx_raw(q, pdu, nvhi_pdu_icreq_build(pdu, 0, digests, q->maxr2t - 1u));
 	return 1;
 }
 

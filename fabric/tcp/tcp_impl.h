@@ -38,7 +38,7 @@ enum nvhi_tcp_state {
 
 /* ---- a command's slot -------------------------------------------------------------------- */
 
-/* R2Ts that a command may have outstanding: what our ICReq allows. */
+/* R2Ts that a command may have outstanding at most, whatever our ICReq allows the controller. */
 #define NVHI_TCP_MAXR2T 16
 
 struct nvhi_tcp_r2t {
@@ -64,7 +64,7 @@ struct nvhi_tcp_slot {
 	uint64_t tx_end;               /* and where its last encoded PDU ends */
 	struct nvhi_list link;         /* wants to send, or is held */
 	struct nvh_cpl cpl;            /* held: what to complete with */
-	struct nvhi_tcp_r2t *r2ts;     /* ring of NVHI_TCP_MAXR2T */
+	struct nvhi_tcp_r2t *r2ts;     /* ring of qpair->maxr2t */
 };
 
 /* ---- transmit ---------------------------------------------------------------------------- */
@@ -118,6 +118,7 @@ struct nvhi_tcp_qpair {
 	uint16_t *free_slots;
 	uint16_t free_count;
 	uint16_t slot_bits;
+	uint8_t maxr2t; /* R2Ts a command may have outstanding */
 	uint32_t held_count;
 	struct nvhi_list held;
 	bool eager;

@@ -245,6 +245,7 @@ int nvhi_tcp_qpair_create(struct nvhi_tctrlr *tctrlr, const struct nvhi_qpair_op
 	q->qpair.depth = (uint16_t)(opts->entries - 1);
 	snprintf(q->qpair.name, sizeof(q->qpair.name), "%s/q%u", tctrlr->opts.name, opts->qid);
 	q->wants_eager = opts->qid != 0;
+	q->maxr2t = tctrlr->opts.maxr2t ? tctrlr->opts.maxr2t : 1;
 	q->params.role = NVHI_PDU_HOST;
 	q->timer.fn = deadline;
 	nvhi_list_init(&q->tell_defer.link);

@@ -119,14 +119,14 @@ static void rx_r2t(struct nvhi_tcp_qpair *q, const struct nvh_tcp_r2t *pdu)
 	else if (r2tl > slot->req->len - slot->requested)
 		nvhi_tcp_bad(q, NVH_TCP_FES_DATA_RANGE, FEI_DATAL, "R2TL",
 			     "passes the end of the command's buffer", r2tl);
-	else if (slot->r2t_count == NVHI_TCP_MAXR2T)
+	else if (slot->r2t_count == q->maxr2t)
 		nvhi_tcp_bad(q, NVH_TCP_FES_LIMIT, FEI_R2T_TTAG, "R2T count", "is above MAXR2T",
 			     slot->r2t_count + 1u);
 	else
 		goto good;
 	return;
 good:
-	slot->r2ts[(slot->r2t_head + slot->r2t_count++) % NVHI_TCP_MAXR2T] = (struct nvhi_tcp_r2t){
+	slot->r2ts[(slot->r2t_head + slot->r2t_count++) % q->maxr2t] = (struct nvhi_tcp_r2t){
 		.offset = r2to, .left = r2tl, .ttag = nvh_le16_get(pdu->ttag)};
 	slot->requested += r2tl;
 	q->counters.r2ts++;

@@ -25,14 +25,14 @@ int nvhi_tcp_slots_init(struct nvhi_tcp_qpair *q)
 		q->slot_bits++;
 	q->slots = calloc(depth, sizeof(*q->slots));
 	q->free_slots = calloc(depth, sizeof(*q->free_slots));
-	r2ts = calloc((size_t)depth * NVHI_TCP_MAXR2T, sizeof(*r2ts));
+	r2ts = calloc((size_t)depth * q->maxr2t, sizeof(*r2ts));
 	if (!q->slots || !q->free_slots || !r2ts) {
 		free(r2ts);
 		return -ENOMEM;
 	}
 	for (uint16_t i = 0; i < depth; i++) {
 		q->slots[i].cid = i;
-		q->slots[i].r2ts = r2ts + (size_t)i * NVHI_TCP_MAXR2T;
+		q->slots[i].r2ts = r2ts + (size_t)i * q->maxr2t;
 		nvhi_list_init(&q->slots[i].link);
 		q->free_slots[i] = (uint16_t)(depth - 1 - i);
 	}
@@ -187,21 +187,27 @@ static bool bytes_all_there(struct nvhi_tcp_qpair *q, const struct nvhi_tcp_slot
 	return true;
 }
 
+/*
+ * The head pointer moves towards the tail. One that is a little behind is merely late: a controller
+ * with many threads may send its completions in another order than it consumed the commands.
+ */
 bool nvhi_tcp_sqhd_good(struct nvhi_tcp_qpair *q, uint16_t sqhd)
 {
 	uint32_t entries = q->qpair.entries;
-	uint32_t advance = (sqhd + entries - q->sq_head) % entries;
+	uint32_t ahead = (sqhd + entries - q->sq_head) % entries;
 
-	if (sqhd >= entries || advance > q->sq_used) {
-		nvhi_tcp_bad(q, NVH_TCP_FES_HDR_FIELD, 16, "SQHD",
-			     sqhd >= entries ? "is beyond the submission queue"
-					     : "is beyond the commands submitted",
-			     sqhd);
-		return false;
+	if (sqhd < entries && ahead <= q->sq_used) {
+		q->sq_head = sqhd;
+		q->sq_used -= ahead;
+		return true;
 	}
-	q->sq_head = sqhd;
-	q->sq_used -= advance;
-	return true;
+	if (sqhd < entries && entries - ahead <= entries / 2)
+		return true;
+	nvhi_tcp_bad(q, NVH_TCP_FES_HDR_FIELD, 16, "SQHD",
+		     sqhd >= entries ? "is beyond the submission queue"
+				     : "is beyond the commands submitted",
+		     sqhd);
+	return false;
 }
 
 void nvhi_tcp_complete(struct nvhi_tcp_qpair *q, struct nvhi_tcp_slot *slot,

@@ -178,7 +178,7 @@ static void tx_encode_h2c(struct nvhi_tcp_qpair *q, struct nvhi_tcp_slot *slot)
 	r2t->offset += len;
 	r2t->left -= len;
 	if (r2t->left == 0) {
-		slot->r2t_head = (slot->r2t_head + 1) % NVHI_TCP_MAXR2T;
+		slot->r2t_head = (slot->r2t_head + 1) % q->maxr2t;
 		slot->r2t_count--;
 	}
 	tx_begin_pdu(q, slot, hdr, len);

@@ -120,6 +120,7 @@ static int tq_net_connect(struct nvhi_net *net, struct nvh_reactor *on,
 	CU_ASSERT_PTR_EQUAL(net, &tq.net);
 	CU_ASSERT_EQUAL(opts->peer.ss_family, AF_INET);
 	tq.connects++;
+	tq.connect_opts = *opts;
 	if (tq.connect_error)
 		return tq.connect_error;
 	tq.wire.stream =
@@ -211,6 +212,7 @@ void tq_create(const struct tq_opts *opts)
 		.hdr_digest = opts->hdr_digest,
 		.data_digest = opts->data_digest,
 		.disable_sqflow = opts->disable_sqflow,
+		.maxr2t = opts->maxr2t,
 		.connect_timeout_ms = 3000,
 		.net = &tq.net,
 		.name = "nvh0",
@@ -219,6 +221,16 @@ void tq_create(const struct tq_opts *opts)
 					.events = &tq_events,
 					.entries = opts->entries ? opts->entries : 128};
 
+	char text[200];
+
+	if (opts->tos)
+		tctrlr.tos = opts->tos;
+	if (opts->host_iface)
+		snprintf(tctrlr.host_iface, sizeof(tctrlr.host_iface), "%s", opts->host_iface);
+	if (opts->host_traddr)
+		CU_ASSERT_EQUAL_FATAL(nvhi_addr_set(NVH_TRTYPE_TCP, opts->host_traddr, NULL,
+						    &tctrlr.host_addr, text, sizeof(text)),
+				      0);
 	setup_sim();
 	memset(&tq, 0, sizeof(tq));
 	tq.net.ops = &tq_net_ops;

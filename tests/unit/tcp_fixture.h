@@ -38,7 +38,8 @@ struct fake_req {
 struct tcp_tq {
 	struct nvhi_net net;
 	struct fake_stream wire;
-	int connect_error; /* what net.connect returns */
+	int connect_error;                            /* what net.connect returns */
+	struct nvhi_stream_connect_opts connect_opts; /* what it was given */
 	unsigned int connects;
 	struct nvhi_poller poller;
 	struct nvhi_tctrlr *tctrlr;
@@ -59,7 +60,10 @@ extern struct tcp_tq tq;
 struct tq_opts {
 	uint16_t qid;
 	uint16_t entries; /* 0: 128 */
+	uint8_t maxr2t;
 	bool hdr_digest, data_digest, disable_sqflow;
+	const char *host_traddr, *host_iface; /* NULL: any */
+	int tos;                              /* 0: leave */
 };
 
 /* A queue pair that has not connected; setup of a simulated reactor included. */

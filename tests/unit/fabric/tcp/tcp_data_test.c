@@ -391,7 +391,7 @@ static void sixteen_r2ts_may_be_outstanding(void)
 	struct fake_req w;
 	uint16_t cid;
 
-	tq_live(&io);
+	tq_live(&(struct tq_opts){.qid = 1, .disable_sqflow = true, .maxr2t = 16});
 	tq_fill(buf, 65536, 8);
 	tq_write(&w, buf, 65536);
 	tq_submit(&w);
@@ -412,8 +412,11 @@ static void sixteen_r2ts_may_be_outstanding(void)
 /* A stream that takes a few bytes at a time: all arrives, in order, and nothing is lost. */
 static void a_narrow_wire_is_resumed_at_the_byte(bool digests, size_t room)
 {
-	struct tq_opts opts = {
-		.qid = 1, .hdr_digest = digests, .data_digest = digests, .disable_sqflow = true};
+	struct tq_opts opts = {.qid = 1,
+			       .maxr2t = 2,
+			       .hdr_digest = digests,
+			       .data_digest = digests,
+			       .disable_sqflow = true};
 	static struct fake_req w[6];
 	uint16_t cids[6];
 	int turns = 0;
@@ -683,7 +686,7 @@ static void an_early_error_waits_for_the_bytes_on_the_wire(void)
 	struct tq_pdu pdu;
 	uint16_t cid;
 
-	tq_live(&io);
+	tq_live(&(struct tq_opts){.qid = 1, .disable_sqflow = true, .maxr2t = 2});
 	tq_fill(buf, 65536, 6);
 	tq_write(&w, buf, 65536);
 	tq_submit(&w);
@@ -764,6 +767,25 @@ static void a_head_pointer_that_lags_is_no_error(void)
 		tq_run();
 		CU_ASSERT_EQUAL(r.done, 1);
 	}
+	tq_destroy();
+}
+
+static void a_head_pointer_that_comes_late_is_no_error(void)
+{
+	static const uint16_t order[] = {3, 2, 5, 4, 6, 1, 7};
+	struct fake_req r[7];
+
+	tq_live(&(struct tq_opts){.qid = 1, .entries = 32});
+	for (int i = 0; i < 7; i++) {
+		tq_flush(&r[i]);
+		tq_submit(&r[i]);
+	}
+	tq_run();
+	for (int i = 0; i < 7; i++)
+		tq_put_cpl(tq_next_cid(), 0, 0, order[i]);
+	tq_run();
+	CU_ASSERT_EQUAL(tq.lost, 0);
+	CU_ASSERT_EQUAL(tq.qpair->inflight, 0);
 	tq_destroy();
 }
 
@@ -856,5 +878,6 @@ NVH_UNIT_MAIN("fabric/tcp data", NVH_TEST(a_read_lands_in_the_callers_buffer),
 	      NVH_TEST(a_held_answer_is_given_back_by_revoke),
 	      NVH_TEST(the_head_pointer_is_followed_around_the_ring),
 	      NVH_TEST(a_head_pointer_that_lags_is_no_error),
+	      NVH_TEST(a_head_pointer_that_comes_late_is_no_error),
 	      NVH_TEST(registers_travel_as_property_commands),
 	      NVH_TEST(a_register_access_that_cannot_be_sent_is_told_later))

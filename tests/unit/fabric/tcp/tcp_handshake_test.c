@@ -65,11 +65,17 @@ static void the_icreq_is_as_the_specification_draws_it(void)
 	static const uint8_t golden[16] = {0x00, 0, 128, 0, 128, 0, 0, 0, 0, 0, 0, 3, 15, 0, 0, 0};
 	static const uint8_t zero[112];
 
-	start(&(struct tq_opts){.qid = 1, .hdr_digest = true, .data_digest = true});
+	start(&(struct tq_opts){.qid = 1, .maxr2t = 16, .hdr_digest = true, .data_digest = true});
 	tq_run();
 	CU_ASSERT_EQUAL_FATAL(tq.wire.out_len, 128);
 	CU_ASSERT_EQUAL(memcmp(tq.wire.out, golden, sizeof(golden)), 0);
 	CU_ASSERT_EQUAL(memcmp(tq.wire.out + 16, zero, sizeof(zero)), 0);
+	tq_destroy();
+
+	start(&io); /* by default one R2T a command: MAXR2T 0 */
+	tq_run();
+	CU_ASSERT_EQUAL(tq_le32(tq.wire.out + 12), 0);
+	CU_ASSERT_EQUAL(tq.wire.out[11], 0);
 	tq_destroy();
 }
 
@@ -164,6 +170,26 @@ static void a_handshake_through_a_narrow_wire_goes_well(void)
 	tq_destroy();
 }
 
+static void the_connection_is_made_the_way_the_user_asked(void)
+{
+	const struct sockaddr_in *local = (const struct sockaddr_in *)&tq.connect_opts.local;
+
+	start(&(struct tq_opts){
+		.qid = 1, .host_traddr = "127.0.0.9", .host_iface = "lo", .tos = 0x28});
+	CU_ASSERT_EQUAL(tq.connect_opts.local_len, sizeof(*local));
+	CU_ASSERT_EQUAL(local->sin_family, AF_INET);
+	CU_ASSERT_EQUAL(ntohl(local->sin_addr.s_addr), 0x7f000009);
+	CU_ASSERT_EQUAL(local->sin_port, 0);
+	CU_ASSERT_STRING_EQUAL(tq.connect_opts.iface, "lo");
+	CU_ASSERT_EQUAL(tq.connect_opts.tos, 0x28);
+	tq_destroy();
+	start(&io);
+	CU_ASSERT_EQUAL(tq.connect_opts.local_len, 0);
+	CU_ASSERT_STRING_EQUAL(tq.connect_opts.iface, "");
+	CU_ASSERT_EQUAL(tq.connect_opts.tos, -1);
+	tq_destroy();
+}
+
 /* ---- no connection ----------------------------------------------------------------------- */
 
 static void a_refused_connection_is_told_with_the_address(void)
@@ -220,7 +246,7 @@ static void one_byte_a_second_does_not_extend_the_deadline(void)
 	start(&io);
 	tq_run();
 	for (int i = 0; i < 4 && !tq.connected; i++) {
-		tq_put("\x01\x00\x80\x00" + i, 1);
+		tq_put(&"\x01\x00\x80\x00"[i], 1);
 		tq_pass(1000);
 	}
 	expect_failure(-ETIMEDOUT, "no ICResp");
@@ -485,6 +511,7 @@ NVH_UNIT_MAIN("fabric/tcp handshake", NVH_TEST(the_icreq_is_as_the_specification
 	      NVH_TEST(an_io_connect_names_its_controller),
 	      NVH_TEST(a_handshake_that_comes_byte_by_byte_goes_well),
 	      NVH_TEST(a_handshake_through_a_narrow_wire_goes_well),
+	      NVH_TEST(the_connection_is_made_the_way_the_user_asked),
 	      NVH_TEST(a_refused_connection_is_told_with_the_address),
 	      NVH_TEST(a_connect_that_cannot_begin_is_told_later_not_inside),
 	      NVH_TEST(every_step_has_its_deadline),

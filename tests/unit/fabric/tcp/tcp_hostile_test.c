@@ -13,6 +13,7 @@
 #define SUCCESS   0x08
 #define READ_LEN  8192u
 #define WRITE_LEN 65536u
+#define MAXR2T    4
 
 /* What is outstanding when the controller begins to lie. */
 static struct fake_req rd, wr, icw, fl;
@@ -245,7 +246,7 @@ static void r2t_that_overlaps(void)
 
 static void r2ts_beyond_the_limit(void)
 {
-	for (uint32_t i = 0; i < 17; i++)
+	for (uint32_t i = 0; i < MAXR2T + 1; i++)
 		tq_put_r2t(wr_cid, (uint16_t)i, i * 512, 512);
 }
 
@@ -338,7 +339,7 @@ static const struct lie lies[] = {
 	LIE(r2t_far_past_the_end, "R2TL 4294959104", 4),
 	LIE(r2t_with_a_gap, "R2TO 4096", 4),
 	LIE(r2t_that_overlaps, "R2TO 0", 4),
-	LIE(r2ts_beyond_the_limit, "R2T count 17", 5),
+	LIE(r2ts_beyond_the_limit, "R2T count 5", 5),
 	LIE(write_success_before_its_data, "data length 0 is all that was asked", 4),
 	LIE(write_success_with_an_r2t_open, "succeeded before its data was sent", 2),
 	LIE(a_command_for_a_host, "PDU type 4", 2),
@@ -378,7 +379,7 @@ static void expect_end(const struct lie *lie)
 static void every_lie_ends_the_connection_with_one_line(void)
 {
 	for (size_t i = 0; i < NVHI_ARRAY_SIZE(lies); i++) {
-		outstanding(&(struct tq_opts){.qid = 1, .disable_sqflow = true});
+		outstanding(&(struct tq_opts){.qid = 1, .maxr2t = MAXR2T, .disable_sqflow = true});
 		lies[i].tell();
 		tq_run();
 		expect_end(&lies[i]);
@@ -394,7 +395,7 @@ static void every_lie_told_byte_by_byte_ends_the_same(void)
 		    lies[i].tell == r2ts_beyond_the_limit)
 			continue; /* told slowly these are no lies: the data leaves between the
 				     bytes */
-		outstanding(&(struct tq_opts){.qid = 1, .disable_sqflow = true});
+		outstanding(&(struct tq_opts){.qid = 1, .maxr2t = MAXR2T, .disable_sqflow = true});
 		tq.wire.step = 1;
 		if (lies[i].tell == r2t_that_overlaps || lies[i].tell == r2t_far_past_the_end)
 			tq.wire.room = 0;

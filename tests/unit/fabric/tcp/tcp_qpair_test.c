@@ -57,6 +57,29 @@ static void a_failing_send_is_a_loss(void)
 	CU_ASSERT_FALSE(r.req.sent);
 }
 
+static void a_hangup_without_a_byte_to_read_is_a_loss(void)
+{
+	tq_live(&io);
+	tq.wire.stream.error = -EHOSTUNREACH;
+	tq.wire.stream.on_event(&tq.wire.stream, NVHI_HANGUP);
+	tq_run();
+	CU_ASSERT_EQUAL(tq.lost, 1);
+	CU_ASSERT_EQUAL(tq.lost_err, -EHOSTUNREACH);
+	CU_ASSERT(tq.wire.closed);
+	tq_destroy();
+
+	tq_live(&io); /* while the TermReq lingers */
+	tq_put_cpl(0x7fff, 0, 0, 0);
+	tq_run();
+	CU_ASSERT_FALSE(tq.wire.closed);
+	tq.wire.stream.error = -ECONNRESET;
+	tq.wire.stream.on_event(&tq.wire.stream, NVHI_HANGUP);
+	CU_ASSERT(tq.wire.closed);
+	tq_run();
+	CU_ASSERT_EQUAL(tq.lost_err, -EPROTO);
+	tq_destroy();
+}
+
 static void after_revoke_no_byte_reaches_the_peer(void)
 {
 	static struct fake_req r[20];
@@ -357,7 +380,9 @@ static void times_are_the_reactors(void)
 }
 
 NVH_UNIT_MAIN("fabric/tcp qpair", NVH_TEST(a_loss_is_told_once_and_keeps_the_requests_lent),
-	      NVH_TEST(a_failing_send_is_a_loss), NVH_TEST(after_revoke_no_byte_reaches_the_peer),
+	      NVH_TEST(a_failing_send_is_a_loss),
+	      NVH_TEST(a_hangup_without_a_byte_to_read_is_a_loss),
+	      NVH_TEST(after_revoke_no_byte_reaches_the_peer),
 	      NVH_TEST(an_r2t_just_answered_is_not_sent_after_revoke),
 	      NVH_TEST(payload_half_arrived_is_not_touched_after_revoke),
 	      NVH_TEST(revoke_may_be_called_from_done), NVH_TEST(submit_may_be_called_from_done),
