@@ -137,7 +137,9 @@ struct nvhi_source {
 	nvhi_source_fn fn;
 	unsigned int events;
 	bool eager;
-	struct nvhi_list link;       /* the reactor's: all sources */
+	bool parked;           /* the reactor's: out of epoll while it is tried all the time */
+	uint32_t hits, misses; /* the reactor's: of trying it */
+	struct nvhi_list link; /* the reactor's: all sources */
 	struct nvhi_list eager_link; /* the reactor's: those tried without asking epoll */
 };
 int nvhi_source_add(struct nvh_reactor *reactor, struct nvhi_source *source, int fd,
@@ -147,7 +149,8 @@ int nvhi_source_modify(struct nvh_reactor *reactor, struct nvhi_source *source,
 /* After this fn is not called again, not even for events already harvested in this turn. */
 void nvhi_source_remove(struct nvh_reactor *reactor, struct nvhi_source *source);
 /* Eager: known to be worth trying (requests outstanding). While few sources are eager the reactor
- * calls fn with NVHI_READABLE in each turn and asks epoll only now and then. No syscall. */
+ * calls fn with NVHI_READABLE in each turn and asks epoll only now and then; it may go on trying
+ * for a little while after eager has ended. Cheap enough to switch for each command. */
 void nvhi_source_set_eager(struct nvh_reactor *reactor, struct nvhi_source *source, bool eager);
 
 /* ---- pollers and deferred work ----------------------------------------------------------- */

@@ -147,6 +147,9 @@ int nvhi_idle_wait(struct nvh_reactor *reactor, uint64_t limit)
 		return 0;
 	timeout = deadline == NVHI_NEVER ? NVHI_NEVER : deadline - now;
 
+	if (reactor->eager_count > 0 && nvhi_eager_unpark_all(reactor) < 0)
+		return 0; /* epoll cannot take it back just now: poll on, it is tried in each turn
+			   */
 	__atomic_store_n(&reactor->asleep, 1, __ATOMIC_RELAXED);
 	nvhi_full_fence();
 	if (!nvhi_inbox_empty(reactor) || __atomic_load_n(&reactor->stopping, __ATOMIC_RELAXED)) {
@@ -225,6 +228,9 @@ int nvhi_reactor_fd(struct nvh_reactor *reactor)
 		return -EOPNOTSUPP;
 	if (!reactor->embedded) {
 		err = embedded_timer_fd(reactor);
+		if (err)
+			return err;
+		err = nvhi_eager_unpark_all(reactor);
 		if (err)
 			return err;
 		reactor->embedded = true;

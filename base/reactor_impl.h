@@ -5,7 +5,8 @@
  *	reactor.c		life, the turn, deferred work, pollers
  *	reactor_idle.c		spin, then sleep; being driven by a foreign loop
  *	reactor_inbox.c		messages: the ring, its spill, waking the owner
- *	reactor_source.c	epoll and eager sources
+ *	reactor_source.c	descriptors and epoll
+ *	reactor_eager.c		sources tried without asking epoll
  *	reactor_timer.c		the timer heap
  *	reactor_thread.c	a thread that runs a reactor
  */
@@ -60,10 +61,10 @@ struct nvh_reactor {
 	struct nvhi_msg *taken; /* spilled messages taken, not yet run */
 	struct nvhi_timer_heap timers;
 	struct nvhi_list eager, pollers, deferred;
-	uint32_t eager_count;
+	struct nvhi_source *trying; /* the eager source being called; NULL once it is removed */
+	uint32_t eager_count, parked_count;
 	uint32_t source_count;
-	uint32_t
-		unpolled_count; /* sources that only epoll serves: not eager, or wanting to write */
+	uint32_t unpolled_count; /* that only epoll serves: not tried, or not just to read */
 	uint64_t last_epoll;
 	struct nvhi_list *eager_next, *poller_next; /* iteration survives removals */
 	struct epoll_event events[NVHI_EPOLL_BATCH];
@@ -114,13 +115,33 @@ int nvhi_timers_init(struct nvh_reactor *reactor);
 void nvhi_timers_fini(struct nvh_reactor *reactor);
 int nvhi_timers_run(struct nvh_reactor *reactor);
 
+/* eager sources */
+/* Whether the source is among those tried in each turn. */
+static inline bool nvhi_eager_tried(const struct nvhi_source *source)
+{
+	return !nvhi_list_empty(&source->eager_link);
+}
+int nvhi_eager_run(struct nvh_reactor *reactor);
+/* Takes it off the list of those tried, whatever its state; it must be parked no more. */
+void nvhi_eager_drop(struct nvh_reactor *reactor, struct nvhi_source *source);
+/* Puts a parked source back into epoll. 0 or -errno. */
+int nvhi_eager_unpark(struct nvh_reactor *reactor, struct nvhi_source *source);
+/* All of them, before epoll is relied on. 0 or -errno: some are still parked. */
+int nvhi_eager_unpark_all(struct nvh_reactor *reactor);
+
 /* sources */
+/* Only epoll can tell what it waits for. */
+static inline bool nvhi_source_unpolled(const struct nvhi_source *source)
+{
+	return !nvhi_eager_tried(source) || source->events != NVHI_READABLE;
+}
+uint32_t nvhi_source_epoll_mask(unsigned int events);
 int nvhi_sources_init(struct nvh_reactor *reactor);
 void nvhi_sources_fini(struct nvh_reactor *reactor);
 /* The sources' part of a turn: eager ones, and epoll without waiting when it is its turn. */
 int nvhi_sources_run(struct nvh_reactor *reactor);
 /* Blocks in epoll until something comes or `timeout_ns` have passed (NVHI_NEVER: no limit) and
- * leaves the events harvested for nvhi_sources_run. */
+ * leaves the events harvested for nvhi_sources_run. No source may be parked. */
 int nvhi_sources_wait(struct nvh_reactor *reactor, uint64_t timeout_ns);
 
 /* turn: work done in all, and through ret_activity that of others than timers */

@@ -1,8 +1,7 @@
 /*
- * The reactor's descriptors: one level-triggered epoll, and eager sources. While a source is
- * eager (its owner knows that bytes are on their way) and there are few of them, it is simply
- * tried in each turn; epoll is asked for the others every NVHI_EPOLL_INTERVAL_NS, so a busy queue
- * pays one recv and no epoll_wait a turn. Owner thread.
+ * The reactor's descriptors: one level-triggered epoll, what it harvests and whom it calls. While
+ * there are few eager sources (reactor_eager.c) it is asked every NVHI_EPOLL_INTERVAL_NS only.
+ * Owner thread.
  */
 #include <assert.h>
 #include <errno.h>
@@ -57,21 +56,15 @@ void nvhi_sources_fini(struct nvh_reactor *reactor)
 
 /* ---- registration ------------------------------------------------------------------------ */
 
-static uint32_t source_epoll_mask(unsigned int events)
+uint32_t nvhi_source_epoll_mask(unsigned int events)
 {
 	return (events & NVHI_READABLE ? EPOLLIN : 0u) | (events & NVHI_WRITABLE ? EPOLLOUT : 0u);
-}
-
-/* Only epoll can tell what it waits for. */
-static bool source_unpolled(const struct nvhi_source *source)
-{
-	return !source->eager || (source->events & NVHI_WRITABLE);
 }
 
 int nvhi_source_add(struct nvh_reactor *reactor, struct nvhi_source *source, int fd,
 		    unsigned int events, nvhi_source_fn fn)
 {
-	struct epoll_event event = {.events = source_epoll_mask(events), .data.ptr = source};
+	struct epoll_event event = {.events = nvhi_source_epoll_mask(events), .data.ptr = source};
 
 	if (reactor->simulated)
 		return -EOPNOTSUPP;
@@ -80,7 +73,7 @@ int nvhi_source_add(struct nvh_reactor *reactor, struct nvhi_source *source, int
 	source->fd = fd;
 	source->fn = fn;
 	source->events = events;
-	source->eager = false;
+	source->eager = source->parked = false;
 	nvhi_list_add_tail(&reactor->sources, &source->link);
 	nvhi_list_init(&source->eager_link);
 	reactor->source_count++;
@@ -90,49 +83,38 @@ int nvhi_source_add(struct nvh_reactor *reactor, struct nvhi_source *source, int
 
 int nvhi_source_modify(struct nvh_reactor *reactor, struct nvhi_source *source, unsigned int events)
 {
-	struct epoll_event event = {.events = source_epoll_mask(events), .data.ptr = source};
+	struct epoll_event event = {.events = nvhi_source_epoll_mask(events), .data.ptr = source};
+
+	int err;
 
 	if (events == source->events)
 		return 0;
+	if (source->parked) { /* which is for reading only */
+		err = nvhi_eager_unpark(reactor, source);
+		if (err)
+			return err;
+	}
 	if (epoll_ctl(reactor->epoll_fd, EPOLL_CTL_MOD, source->fd, &event) < 0)
 		return -errno;
-	reactor->unpolled_count -= source_unpolled(source);
+	reactor->unpolled_count -= nvhi_source_unpolled(source);
 	source->events = events;
-	reactor->unpolled_count += source_unpolled(source);
+	reactor->unpolled_count += nvhi_source_unpolled(source);
 	return 0;
-}
-
-static void source_unlink_eager(struct nvh_reactor *reactor, struct nvhi_source *source)
-{
-	if (reactor->eager_next == &source->eager_link)
-		reactor->eager_next = source->eager_link.next;
-	nvhi_list_del(&source->eager_link);
-	reactor->eager_count--;
-}
-
-void nvhi_source_set_eager(struct nvh_reactor *reactor, struct nvhi_source *source, bool eager)
-{
-	if (eager == source->eager)
-		return;
-	reactor->unpolled_count -= source_unpolled(source);
-	source->eager = eager;
-	reactor->unpolled_count += source_unpolled(source);
-	if (eager) {
-		nvhi_list_add_tail(&reactor->eager, &source->eager_link);
-		reactor->eager_count++;
-	} else {
-		source_unlink_eager(reactor, source);
-	}
 }
 
 void nvhi_source_remove(struct nvh_reactor *reactor, struct nvhi_source *source)
 {
-	nvhi_source_set_eager(reactor, source, false);
+	/* Fails only when the owner has closed the descriptor already, which removed it too. */
+	if (!source->parked)
+		epoll_ctl(reactor->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+	reactor->parked_count -= source->parked;
+	source->parked = source->eager = false;
+	nvhi_eager_drop(reactor, source);
 	reactor->unpolled_count--;
 	reactor->source_count--;
 	nvhi_list_del(&source->link);
-	/* Fails only when the owner has closed the descriptor already, which removed it too. */
-	epoll_ctl(reactor->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+	if (reactor->trying == source)
+		reactor->trying = NULL;
 	for (int i = reactor->event_index; i < reactor->event_count; i++)
 		if (reactor->events[i].data.ptr == source)
 			reactor->events[i].data.ptr = NULL;
@@ -199,23 +181,6 @@ out:
 	return 0;
 }
 
-static int sources_try_eager(struct nvh_reactor *reactor)
-{
-	struct nvhi_list *at = reactor->eager.next;
-	int done = 0;
-
-	while (at != &reactor->eager) {
-		struct nvhi_source *source = nvhi_list_entry(at, struct nvhi_source, eager_link);
-
-		reactor->eager_next = at->next;
-		if (source->events & NVHI_READABLE)
-			done += source->fn(source, NVHI_READABLE);
-		at = reactor->eager_next;
-	}
-	reactor->eager_next = &reactor->eager;
-	return done;
-}
-
 /* Whether epoll must be asked in this turn. */
 static bool sources_epoll_due(const struct nvh_reactor *reactor)
 {
@@ -235,7 +200,7 @@ int nvhi_sources_run(struct nvh_reactor *reactor)
 	if (reactor->event_count > 0) /* harvested by a sleep, or by a turn around this one */
 		return sources_dispatch(reactor);
 	if (reactor->eager_count > 0 && reactor->eager_count <= NVHI_EAGER_MAX)
-		done += sources_try_eager(reactor);
+		done += nvhi_eager_run(reactor);
 	if (sources_epoll_due(reactor)) {
 		reactor->last_epoll = reactor->now;
 		if (sources_harvest(reactor, &no_wait) == 0)
