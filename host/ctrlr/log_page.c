@@ -61,7 +61,8 @@ int nvhi_log_page_read_internal(struct nvhi_ctrlr *ctrlr, struct nvhi_log_page *
 {
 	uint32_t max = ctrlr->caps.max_transfer < LOG_CHUNK_MAX ? ctrlr->caps.max_transfer
 								: LOG_CHUNK_MAX;
-	bool extended = ctrlr->caps.lpa & NVH_LPA_EXTENDED;
+	/* A discovery log has no other way to be read, whatever LPA says. */
+	bool extended = (ctrlr->caps.lpa & NVH_LPA_EXTENDED) || ctrlr->opts.discovery;
 
 	if (log->len == 0 || log->len % 4 || log->offset % 4)
 		return -EINVAL;

@@ -246,12 +246,40 @@ static unsigned int fake_set_feature(struct fake_ctrlr *fake, const struct nvh_c
 	}
 }
 
+static void fake_discovery_log(struct fake_ctrlr *fake, uint64_t offset, uint8_t *buf, uint32_t len)
+{
+	struct nvh_discovery_log_header *header = (struct nvh_discovery_log_header *)buf;
+	struct nvh_discovery_log_entry *entry = (struct nvh_discovery_log_entry *)buf;
+	uint64_t index = offset / sizeof(*entry);
+
+	CU_ASSERT_EQUAL(offset % sizeof(*entry), 0);
+	if (offset == 0) {
+		nvh_le64_put(&header->genctr, fake->genctr);
+		nvh_le64_put(&header->numrec,
+			     fake->disc_numrec ? fake->disc_numrec : fake->disc_entries);
+		return;
+	}
+	if (fake->genctr_moves) {
+		fake->genctr_moves--;
+		fake->genctr++;
+	}
+	for (; len >= sizeof(*entry) && index <= fake->disc_entries; len -= sizeof(*entry), entry++)
+		snprintf(entry->subnqn, sizeof(entry->subnqn), "nqn.2024-01.test:%u",
+			 (unsigned int)index++);
+}
+
 static unsigned int fake_get_log(struct fake_ctrlr *fake, const struct nvh_cmd *cmd, uint8_t *buf)
 {
 	uint8_t lid = (uint8_t)nvh_le32_get(cmd->cdw10);
 	struct nvh_ns_list *list = (struct nvh_ns_list *)buf;
+	uint32_t numd = nvh_le32_get(cmd->cdw10) >> 16 | nvh_le32_get(cmd->cdw11) << 16;
 
 	fake->log[lid]++;
+	if (lid == NVH_LID_DISCOVERY)
+		fake_discovery_log(fake,
+				   nvh_le32_get(cmd->cdw12) |
+					   (uint64_t)nvh_le32_get(cmd->cdw13) << 32,
+				   buf, (numd + 1) * 4);
 	if (lid == NVH_LID_CHANGED_NS)
 		for (uint32_t i = 0; i < fake->nr_changed; i++)
 			nvh_le32_put(&list->nsid[i], fake->changed[i]);

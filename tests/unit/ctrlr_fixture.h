@@ -56,6 +56,10 @@ struct fake_ctrlr {
 	bool desc_used;
 	uint32_t changed[NVH_NS_LIST_MAX];
 	uint32_t nr_changed;
+	uint32_t disc_entries;		/* of the discovery log */
+	uint64_t disc_numrec;		/* what its header says, 0: disc_entries */
+	uint64_t genctr;
+	uint32_t genctr_moves;		/* how many more reads of entries make it move */
 	uint64_t latency_ns;
 	/* asked of each command; NULL: FAKE_ANSWER */
 	enum fake_verdict (*hook)(struct fake_ctrlr *fake, uint16_t qid, const struct nvh_cmd *cmd);
