@@ -2,9 +2,13 @@
  * The host's NVMe/TCP queue pair alone, below the library: how many commands a second and how much
  * CPU each costs, against the null controller in a second process (default) or any target.
  *
- *	qpair_bench [-a ADDR:PORT -n SUBNQN] [-o read|write] [-b BYTES] [-q DEPTH] [-t SECONDS]
- *		    [-G (data digest)] [-g (header digest)] [-f (SQ flow control)] [-S (no SUCCESS)]
- *		    [-s NAMESPACE-BYTES] [-c HOST-CPU] [-C TARGET-CPU]
+ *	qpair_bench [-a ADDR:PORT -n SUBNQN] [-o read|write|verify] [-b BYTES] [-q DEPTH]
+ *		    [-t SECONDS] [-G (data digest)] [-g (header digest)] [-f (SQ flow control)]
+ *		    [-S (no SUCCESS)] [-s NAMESPACE-BYTES] [-B BLOCK-BYTES] [-r MAXR2T]
+ *		    [-c HOST-CPU] [-C TARGET-CPU]
+ *
+ * verify writes, reads back and compares; every command in flight has a part of the namespace to
+ * itself.
  */
 #include <errno.h>
 #include <sched.h>
@@ -28,12 +32,14 @@ struct bench_io {
 	struct nvhi_req req;
 	struct iovec iov;
 	uint64_t start;
+	uint64_t lba, round;
+	bool reading;
 };
 
 static struct bench_opts {
 	const char *addr, *nqn;
-	bool write, hdgst, ddgst, sqflow, no_success;
-	uint32_t bytes, depth, seconds;
+	bool write, verify, hdgst, ddgst, sqflow, no_success;
+	uint32_t bytes, depth, seconds, block_sectors, maxr2t;
 	uint64_t ns_bytes;
 	int host_cpu, target_cpu;
 } opt = {
@@ -41,6 +47,7 @@ static struct bench_opts {
 	.bytes = 4096,
 	.depth = 1,
 	.seconds = 3,
+	.block_sectors = 1,
 	.ns_bytes = 64u << 20,
 	.host_cpu = 0,
 	.target_cpu = 1,
@@ -201,23 +208,71 @@ static void bring_up(const struct nvhi_tctrlr_opts *opts)
 
 static void on_io(struct nvhi_req *req, int err, const struct nvh_cpl *cpl);
 
-static void submit_one(struct bench_io *io)
+/* The part of the namespace a command draws its address from. */
+static uint64_t random_lba(const struct bench_io *io)
 {
-	uint64_t blocks = opt.ns_bytes / opt.bytes, lba;
-	int err;
+	uint64_t chunks = opt.ns_bytes / opt.bytes, first = 0;
 
+	if (opt.verify) {
+		chunks /= opt.depth;
+		first = (uint64_t)(io - ios) * chunks;
+	}
 	random_state ^= random_state << 13;
 	random_state ^= random_state >> 7;
 	random_state ^= random_state << 17;
-	lba = random_state % blocks * (opt.bytes / 512);
+	return (first + random_state % chunks) * (opt.bytes / 512);
+}
+
+static uint64_t pattern(const struct bench_io *io, size_t at)
+{
+	return (io->lba + io->round * 0x9e3779b97f4a7c15ull + at) * 0xff51afd7ed558ccdull;
+}
+
+static bool verified(struct bench_io *io)
+{
+	uint64_t *words = io->iov.iov_base;
+
+	for (size_t i = 0; i < opt.bytes / sizeof(*words); i++)
+		if (words[i] != pattern(io, i))
+			return false;
+	return true;
+}
+
+/* verify: a write and its read in turns. */
+static void prepare_verify(struct bench_io *io)
+{
+	uint64_t *words = io->iov.iov_base;
+
+	io->reading = !io->reading && io->round > 0;
+	if (io->reading) {
+		memset(words, 0, opt.bytes);
+		return;
+	}
+	io->round++;
+	io->lba = random_lba(io);
+	for (size_t i = 0; i < opt.bytes / sizeof(*words); i++)
+		words[i] = pattern(io, i);
+}
+
+static void submit_one(struct bench_io *io)
+{
+	bool write = opt.write;
+	int err;
+
+	if (opt.verify) {
+		prepare_verify(io);
+		write = !io->reading;
+	} else {
+		io->lba = random_lba(io);
+	}
 	memset(&io->req.cmd, 0, sizeof(io->req.cmd));
-	io->req.cmd.opc = opt.write ? NVH_OPC_WRITE : NVH_OPC_READ;
+	io->req.cmd.opc = write ? NVH_OPC_WRITE : NVH_OPC_READ;
 	nvh_le32_put(&io->req.cmd.nsid, 1);
-	nvh_le32_put(&io->req.cmd.cdw10, (uint32_t)lba);
-	nvh_le32_put(&io->req.cmd.cdw11, (uint32_t)(lba >> 32));
-	nvh_le32_put(&io->req.cmd.cdw12, opt.bytes / 512 - 1);
+	nvh_le32_put(&io->req.cmd.cdw10, (uint32_t)(io->lba / opt.block_sectors));
+	nvh_le32_put(&io->req.cmd.cdw11, (uint32_t)(io->lba / opt.block_sectors >> 32));
+	nvh_le32_put(&io->req.cmd.cdw12, opt.bytes / 512 / opt.block_sectors - 1);
 	io->req.len = opt.bytes;
-	io->req.dir = opt.write ? NVHI_DIR_TO_CTRLR : NVHI_DIR_TO_HOST;
+	io->req.dir = write ? NVHI_DIR_TO_CTRLR : NVHI_DIR_TO_HOST;
 	io->req.done = on_io;
 	nvhi_iov_cursor_init(&io->req.data, &io->iov, 1);
 	if (opt.depth <= LATENCY_DEPTH)
@@ -234,7 +289,9 @@ static void on_io(struct nvhi_req *req, int err, const struct nvh_cpl *cpl)
 	if (err)
 		die("I/O", err);
 	if (nvh_cpl_is_error(cpl))
-		die("I/O status", -EIO);
+		die(nvh_status_text(nvh_cpl_sct(cpl), nvh_cpl_sc(cpl)), -EIO);
+	if (opt.verify && io->reading && !verified(io))
+		die("what was written does not read back", -EIO);
 	done_count++;
 	if (opt.depth <= LATENCY_DEPTH)
 		nvhi_histogram_add(&latency, nvhi_reactor_clock(reactor) - io->start);
@@ -270,9 +327,12 @@ static void load(void)
 	user = seconds_of(&after.ru_utime) - seconds_of(&before.ru_utime);
 	sys = seconds_of(&after.ru_stime) - seconds_of(&before.ru_stime);
 	nvhi_reactor_stats(reactor, &rs);
-	printf("%-5s %6u B QD %-4u %9.0f IOPS %8.2f us %7.1f MiB/s  cpu/io: user %.3f sys %.3f us"
+	printf("%-6s %6u B QD %-4u %9.0f IOPS %8.2f us %7.1f MiB/s  cpu/io: user %.3f sys %.3f us"
 	       "  epoll/io %.3f\n",
-	       opt.write ? "write" : "read", opt.bytes, opt.depth, (double)done_count / elapsed,
+	       opt.verify  ? "verify"
+	       : opt.write ? "write"
+			   : "read",
+	       opt.bytes, opt.depth, (double)done_count / elapsed,
 	       elapsed * 1e6 * opt.depth / (double)done_count,
 	       (double)done_count * opt.bytes / elapsed / 1048576, user * 1e6 / (double)done_count,
 	       sys * 1e6 / (double)done_count, (double)rs.epoll_waits / (double)done_count);
@@ -317,7 +377,7 @@ static void parse(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "a:n:o:b:q:t:s:c:C:gGfS")) != -1) {
+	while ((c = getopt(argc, argv, "a:n:o:b:q:t:s:c:C:B:r:gGfS")) != -1) {
 		switch (c) {
 		case 'a':
 			opt.addr = optarg;
@@ -327,6 +387,7 @@ static void parse(int argc, char **argv)
 			break;
 		case 'o':
 			opt.write = !strcmp(optarg, "write");
+			opt.verify = !strcmp(optarg, "verify");
 			break;
 		case 'b':
 			opt.bytes = (uint32_t)atoi(optarg);
@@ -345,6 +406,12 @@ static void parse(int argc, char **argv)
 			break;
 		case 'C':
 			opt.target_cpu = atoi(optarg);
+			break;
+		case 'B':
+			opt.block_sectors = (uint32_t)atoi(optarg) / 512;
+			break;
+		case 'r':
+			opt.maxr2t = (uint32_t)atoi(optarg);
 			break;
 		case 'g':
 			opt.hdgst = true;
@@ -397,6 +464,7 @@ int main(int argc, char **argv)
 	opts.hdr_digest = opt.hdgst;
 	opts.data_digest = opt.ddgst;
 	opts.disable_sqflow = !opt.sqflow;
+	opts.maxr2t = (uint8_t)opt.maxr2t;
 	pin(opt.host_cpu);
 	memory = aligned_alloc(4096, ((size_t)opt.depth * opt.bytes + 4095) / 4096 * 4096);
 	if (!memory || nvhi_reactor_create(&ropts, &reactor))
