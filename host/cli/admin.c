@@ -2,6 +2,8 @@
  * One admin command, or a log page in several, by way of the daemon's admin_passthru.
  */
 #include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +20,11 @@
 
 const char *nvc_admin_device(const char *word)
 {
-	static char path[4096];
+	static char path[PATH_MAX];
+	/* A bare word may be a file here; names of ours and NQNs go first. */
+	bool is_name = !strchr(word, '/') && (!strncmp(word, "nvh", 3) || strchr(word, ':'));
 
-	if (!strchr(word, '/') || !realpath(word, path))
-		return word;
-	return path;
+	return !is_name && realpath(word, path) ? path : word;
 }
 
 int nvc_admin_resolve(const char *device, struct json_object **ret_resolved)
@@ -64,14 +66,16 @@ static int admin_add_dwords(struct json_object *o, const struct nvc_admin *cmd)
 	return err;
 }
 
-static struct json_object *admin_params(const struct nvc_admin *cmd)
+static struct json_object *admin_params(const char *method, const struct nvc_admin *cmd)
 {
 	struct json_object *o = json_object_new_object();
 	int err = nvhi_json_add_string(o, "device", nvc_admin_device(cmd->device));
 	char *text;
 
 	err = err ? err : nvhi_json_add_u64(o, "opcode", cmd->opcode);
-	err = err ? err : nvhi_json_add_u64(o, "nsid", cmd->nsid);
+	/* Without one, an I/O command goes to the device's namespace. */
+	if (cmd->nsid || strcmp(method, "io_passthru") != 0)
+		err = err ? err : nvhi_json_add_u64(o, "nsid", cmd->nsid);
 	err = err ? err : admin_add_dwords(o, cmd);
 	if (cmd->len)
 		err = err ? err : nvhi_json_add_u64(o, "data_len", cmd->len);
@@ -90,7 +94,7 @@ static struct json_object *admin_params(const struct nvc_admin *cmd)
 int nvc_admin_send(const char *method, const struct nvc_admin *cmd, void *data,
 		   unsigned int *ret_status, uint64_t *ret_result)
 {
-	struct json_object *params = admin_params(cmd), *result;
+	struct json_object *params = admin_params(method, cmd), *result;
 	size_t len = 0;
 	int rc = 0;
 

@@ -43,6 +43,10 @@ static const struct name names_treq[] = {
 	{NVH_TREQ_REQUIRED, "required"},
 	{NVH_TREQ_NOT_REQUIRED, "not required"},
 	{NVH_TREQ_DISABLE_SQFLOW, "not specified, sq flow control disable supported"},
+	{NVH_TREQ_REQUIRED | NVH_TREQ_DISABLE_SQFLOW,
+	 "required, sq flow control disable supported"},
+	{NVH_TREQ_NOT_REQUIRED | NVH_TREQ_DISABLE_SQFLOW,
+	 "not required, sq flow control disable supported"},
 	{0, NULL},
 };
 

@@ -162,7 +162,10 @@ int nvc_opt_set(const struct nvc_opt *opt, const char *text, char *err, size_t e
 		*opt->given = true;
 	switch (opt->type) {
 	case NVC_OPT_FLAG:
-		*(bool *)opt->value = true;
+		/* "--verify" and, as fio writes it, "--verify=1". */
+		if (text && strcmp(text, "0") != 0 && strcmp(text, "1") != 0)
+			return opt_bad(opt, text, "is neither 0 nor 1", err, err_len);
+		*(bool *)opt->value = !text || text[0] == '1';
 		return 0;
 	case NVC_OPT_COUNT:
 		++*(unsigned int *)opt->value;
@@ -207,7 +210,9 @@ static void opts_tables(const struct nvc_opt *opts, struct option *longs, char *
 	for (; opts[n].name && n < OPTS_MAX - 2; n++) {
 		longs[n] = (struct option){
 			.name = opts[n].name,
-			.has_arg = opt_takes_value(&opts[n]) ? required_argument : no_argument,
+			.has_arg = opt_takes_value(&opts[n])	 ? required_argument :
+				   opts[n].type == NVC_OPT_FLAG ? optional_argument :
+								  no_argument,
 			.val = OPTS_BASE + n,
 		};
 		if (!opts[n].letter)

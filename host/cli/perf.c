@@ -204,6 +204,18 @@ static int perf_resolve(struct perf *p)
 	return 0;
 }
 
+static void perf_pin(int cpu)
+{
+	cpu_set_t set;
+
+	if (cpu < 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) < 0)
+		fprintf(stderr, "nvhost perf: cannot run on core %d: %s\n", cpu, strerror(errno));
+}
+
 static int perf_make_host(struct perf *p)
 {
 	struct nvh_host_opts opts = {.size = sizeof(opts), .reactors = p->reactors,
@@ -224,7 +236,15 @@ static int perf_make_host(struct perf *p)
 	if (opts.hostnqn && !opts.hostid && nvd_hostid_of_nqn(opts.hostnqn, hostid) == 0)
 		opts.hostid = hostid;
 	rc = nvh_host_create(&opts, &p->host);
-	return rc ? nvc_fail("cannot make a host: %s", strerror(-rc)) : 0;
+	if (rc)
+		return nvc_fail("cannot make a host: %s", strerror(-rc));
+	/* They run from here on: queues are connected on their own reactors. */
+	for (unsigned int i = 1; i < p->nr_reactors && !rc; i++) {
+		rc = nvh_reactor_start_thread(p->reactors[i], p->opts.cpus[i]);
+		p->threads += !rc;
+	}
+	perf_pin(p->opts.cpus[0]);
+	return rc ? nvc_fail("cannot start a thread: %s", strerror(-rc)) : 0;
 }
 
 static int perf_connect(struct perf *p)
@@ -287,18 +307,6 @@ static void perf_tick(struct nvhi_timer *timer)
 	nvhi_timer_arm(p->reactors[0], timer, NVHI_NSEC_PER_SEC);
 }
 
-static void perf_pin(int cpu)
-{
-	cpu_set_t set;
-
-	if (cpu < 0)
-		return;
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set) < 0)
-		fprintf(stderr, "nvhost perf: cannot run on core %d: %s\n", cpu, strerror(errno));
-}
-
 static int perf_make_jobs(struct perf *p)
 {
 	char err[256] = "";
@@ -323,11 +331,6 @@ static int perf_run(struct perf *p)
 {
 	int rc = 0;
 
-	perf_pin(p->opts.cpus[0]);
-	for (unsigned int i = 1; i < p->nr_reactors && !rc; i++) {
-		rc = nvh_reactor_start_thread(p->reactors[i], p->opts.cpus[i]);
-		p->threads += !rc;
-	}
 	p->running = p->nr_jobs;
 	for (unsigned int i = 0; i < p->nr_jobs && !rc; i++)
 		rc = nvh_reactor_post(p->reactors[i], perf_start_job, &p->jobs[i]);

@@ -77,7 +77,7 @@ static int perf_add_double(struct json_object *o, const char *name, double value
 static struct json_object *perf_latency_to_json(const struct nvhi_histogram *hist)
 {
 	struct json_object *o = json_object_new_object(), *p = json_object_new_object();
-	int err = perf_add_double(o, "min", (double)hist->min / 1e3);
+	int err = perf_add_double(o, "min", hist->count ? (double)hist->min / 1e3 : 0);
 	char name[16];
 
 	err = err ? err : perf_add_double(o, "mean", nvhi_histogram_mean(hist) / 1e3);

@@ -291,12 +291,15 @@ void nvd_conn_ctrlr_removed(struct nvd_daemon *daemon, struct nvh_ctrlr *ctrlr)
 	nvhi_list_for_each(conn, &daemon->conns, link) {
 		if (conn->ctrlr != ctrlr || conn->state != NVD_CONN_LIVE)
 			continue;
+		if (daemon->stopping) {
+			conn->ctrlr = NULL; /* stays saved */
+			return;
+		}
 		nvhi_log(WARN, DAEMON, "%s: given up (ctrl-loss-tmo %d s): %s %s", conn->name,
 			 conn->params.ctrl_loss_tmo, conn->params.traddr,
 			 conn->params.nqn ? conn->params.nqn : "");
 		conn_free(conn);
-		if (!daemon->stopping)
-			nvd_state_save(daemon);
+		nvd_state_save(daemon);
 		return;
 	}
 }

@@ -29,7 +29,7 @@ struct io_params {
 /* nlb counts blocks: 1 is one block. */
 #define IO_COMMON                                                                                  \
 	IO_PARAM(device, STRING, NVHI_JSON_REQUIRED),                                               \
-	IO_PARAM(nsid, U32, NVHI_JSON_PRESENT(io_params, has_nsid)),                                \
+	IO_PARAM(nsid, U32, NVHI_JSON_PRESENT(io_params, has_nsid), .min = 1),                              \
 	IO_PARAM(timeout_ms, U32, .max = 3600000)
 #define IO_RANGE                                                                                   \
 	IO_COMMON, IO_PARAM(slba, U64, NVHI_JSON_REQUIRED),                                         \
@@ -253,6 +253,7 @@ static void rpc_flush(struct nvhi_rpc_call *call)
 
 static void rpc_io_passthru(struct nvhi_rpc_call *call)
 {
+	struct nvh_ns_info info = {.size = sizeof(info)};
 	struct io_params params = {0};
 	struct io_work *work;
 	struct nvh_cmd *cmd;
@@ -268,8 +269,10 @@ static void rpc_io_passthru(struct nvhi_rpc_call *call)
 		return;
 	}
 	cmd = &work->cmd;
+	nvh_ns_info(ns, &info);
 	cmd->opc = params.opcode;
 	cmd->flags = params.flags;
+	nvh_le32_put(&cmd->nsid, info.nsid);
 	nvh_le32_put(&cmd->cdw2, params.cdw2);
 	nvh_le32_put(&cmd->cdw3, params.cdw3);
 	nvh_le32_put(&cmd->cdw10, params.cdw10);

@@ -43,6 +43,16 @@ static int list_address(struct json_object *o, const char *transport, const char
 	return err;
 }
 
+/* The address without its port: "10.0.0.1:40000", "[fe80::1]:40000". */
+static int list_src_addr(struct json_object *o, const char *local)
+{
+	const char *from = local[0] == '[' ? local + 1 : local;
+	const char *end = local[0] == '[' ? strchr(local, ']') : strrchr(local, ':');
+
+	return nvhi_json_add_stringf(o, "src_addr", "%.*s",
+				     end ? (int)(end - from) : (int)strlen(from), from);
+}
+
 static struct json_object *list_ctrlr(struct nvh_ctrlr *ctrlr)
 {
 	struct nvh_ctrlr_info info = {.size = sizeof(info)};
@@ -55,7 +65,7 @@ static struct json_object *list_ctrlr(struct nvh_ctrlr *ctrlr)
 	err = err ? err : list_address(o, info.transport, info.traddr, info.trsvcid,
 				       info.host_traddr, info.host_iface);
 	if (info.local[0])
-		err = err ? err : nvhi_json_add_string(o, "src_addr", info.local);
+		err = err ? err : list_src_addr(o, info.local);
 	err = err ? err : nvhi_json_add_string(o, "nqn", info.subnqn);
 	err = err ? err : nvhi_json_add_string(o, "serial", info.serial);
 	err = err ? err : nvhi_json_add_string(o, "model", info.model);
