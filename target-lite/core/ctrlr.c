@@ -79,7 +79,7 @@ int tl_ctrlr_create(struct tl_subsystem *ss, struct tl_qpair *admin, uint16_t cn
 
 static void ctrlr_buried(struct nvhi_msg *msg)
 {
-	struct tl_ctrlr *ctrlr = nvhi_container_of(msg, struct tl_ctrlr, quiesced_msg);
+	struct tl_ctrlr *ctrlr = nvhi_container_of(msg, struct tl_ctrlr, bury_msg);
 	struct tl_subsystem *ss = ctrlr->subsystem;
 
 	nvhi_log(INFO, TARGET, "%s: gone", ctrlr->name);
@@ -96,10 +96,10 @@ static void ctrlr_buried(struct nvhi_msg *msg)
 /* On the admin reactor, behind every message the management reactor ever sent there. */
 static void ctrlr_bury(struct nvhi_msg *msg)
 {
-	struct tl_ctrlr *ctrlr = nvhi_container_of(msg, struct tl_ctrlr, quiesced_msg);
+	struct tl_ctrlr *ctrlr = nvhi_container_of(msg, struct tl_ctrlr, bury_msg);
 
-	ctrlr->quiesced_msg.fn = ctrlr_buried;
-	nvhi_reactor_post(ctrlr->subsystem->target->mgmt, &ctrlr->quiesced_msg);
+	ctrlr->bury_msg.fn = ctrlr_buried;
+	nvhi_reactor_post(ctrlr->subsystem->target->mgmt, &ctrlr->bury_msg);
 }
 
 void tl_ctrlr_disconnect(struct tl_ctrlr *ctrlr)
@@ -136,9 +136,9 @@ void tl_ctrlr_detach(struct tl_ctrlr *ctrlr, struct tl_qpair *qpair)
 		ctrlr->io_qpairs--;
 	}
 	if (nvhi_list_empty(&ctrlr->qpairs)) {
-		/* A quiesce report may still be under way in the same message: then it is behind us. */
-		ctrlr->quiesced_msg.fn = ctrlr_bury;
-		nvhi_reactor_post(ctrlr->group->reactor, &ctrlr->quiesced_msg);
+		/* A quiesce report may still be under way, ahead of this one. */
+		ctrlr->bury_msg.fn = ctrlr_bury;
+		nvhi_reactor_post(ctrlr->group->reactor, &ctrlr->bury_msg);
 	} else if (ctrlr->quiescing && !ctrlr->io_qpairs) {
 		ctrlr_report_quiesced(ctrlr);
 	}

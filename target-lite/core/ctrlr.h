@@ -67,7 +67,7 @@ struct tl_ctrlr {
 	uint32_t io_qpairs;
 	struct nvhi_list link; /* subsystem->ctrlrs */
 	bool quiescing;	       /* I/O queues are being closed for a reset or shutdown */
-	struct nvhi_msg quiesce_msg, quiesced_msg;
+	struct nvhi_msg quiesce_msg, quiesced_msg, bury_msg;
 
 	/* The admin reactor's. */
 	uint64_t cap;
