@@ -1,5 +1,5 @@
 /*
- * A network and one byte stream for fuzz targets; see fuzz_wire.h.
+ * A network of byte streams for fuzz targets; see fuzz_wire.h.
  */
 #include "tests/fuzz/fuzz_wire.h"
 
@@ -181,10 +181,8 @@ static int wire_poll(struct nvhi_poller *poller)
 
 /* ---- the network ---------------------------------------------------------------------------- */
 
-static struct fuzz_wire *wire_of_net(struct nvhi_net *net)
-{
-	return nvhi_container_of(net, struct fuzz_wire, net);
-}
+static struct nvhi_listener *wire_listener;
+static struct fuzz_wire *wire_last;
 
 static void wire_open(struct fuzz_wire *wire, struct nvh_reactor *reactor,
 		      nvhi_stream_event_fn on_event)
@@ -198,8 +196,9 @@ static int wire_connect(struct nvhi_net *net, struct nvh_reactor *reactor,
 			const struct nvhi_stream_connect_opts *opts,
 			nvhi_stream_event_fn on_event, struct nvhi_stream **ret_stream)
 {
-	struct fuzz_wire *wire = wire_of_net(net);
+	struct fuzz_wire *wire = wire_last;
 
+	(void)net;
 	(void)opts;
 	FUZZ_CHECK(!wire->stream.ops);
 	wire_open(wire, reactor, on_event);
@@ -222,23 +221,24 @@ static int wire_listen(struct nvhi_net *net, struct nvh_reactor *reactor,
 	listener->on_accept = on_accept;
 	memcpy(&listener->addr, addr, addr_len);
 	listener->addr_len = addr_len;
-	wire_of_net(net)->listener = listener;
+	FUZZ_CHECK(!wire_listener);
+	wire_listener = listener;
 	*ret_listener = listener;
 	return 0;
 }
 
 static void wire_unlisten(struct nvhi_listener *listener)
 {
-	wire_of_net(listener->net)->listener = NULL;
+	wire_listener = NULL;
 	free(listener);
 }
 
 static int wire_adopt(struct nvhi_net *net, struct nvh_reactor *reactor, intptr_t pending,
 		      nvhi_stream_event_fn on_event, struct nvhi_stream **ret_stream)
 {
-	struct fuzz_wire *wire = wire_of_net(net);
+	struct fuzz_wire *wire = (struct fuzz_wire *)pending;
 
-	(void)pending;
+	(void)net;
 	FUZZ_CHECK(!wire->stream.ops);
 	wire_open(wire, reactor, on_event);
 	wire->opened = true;
@@ -248,8 +248,8 @@ static int wire_adopt(struct nvhi_net *net, struct nvh_reactor *reactor, intptr_
 
 static void wire_reject(struct nvhi_net *net, intptr_t pending)
 {
-	(void)pending;
-	wire_of_net(net)->closed = true;
+	(void)net;
+	((struct fuzz_wire *)pending)->closed = true;
 }
 
 static const struct nvhi_net_ops wire_net_ops = {
@@ -259,6 +259,13 @@ static const struct nvhi_net_ops wire_net_ops = {
 	.adopt = wire_adopt,
 	.reject = wire_reject,
 };
+
+struct nvhi_net *fuzz_net(void)
+{
+	static struct nvhi_net net = { .ops = &wire_net_ops };
+
+	return &net;
+}
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
@@ -271,9 +278,16 @@ void fuzz_wire_init(struct fuzz_wire *wire)
 	wire->out = out ? out : malloc(FUZZ_WIRE_SIZE);
 	if (!wire->in || !wire->out)
 		abort();
-	wire->net.ops = &wire_net_ops;
+	wire_last = wire;
 	wire->step = wire->room = SIZE_MAX;
 	nvhi_poller_add(fuzz_reactor(), &wire->poller, wire_poll);
+}
+
+void fuzz_wire_accept(struct fuzz_wire *wire)
+{
+	FUZZ_CHECK(wire_listener);
+	wire_listener->on_accept(wire_listener, (intptr_t)wire);
+	fuzz_run();
 }
 
 void fuzz_wire_fini(struct fuzz_wire *wire)

@@ -1,6 +1,6 @@
 /*
- * A network and one byte stream for fuzz targets that drive a whole NVMe/TCP queue: the target plays
- * the peer, bytes come and go in the pieces it chooses, and the clock moves when it says so.
+ * A network of byte streams for fuzz targets that drive whole NVMe/TCP queues: the target plays the
+ * peer, bytes come and go in the pieces it chooses, and the clock moves when it says so.
  * One thread; a simulated reactor.
  */
 #ifndef TESTS_FUZZ_FUZZ_WIRE_H
@@ -11,10 +11,8 @@
 #define FUZZ_WIRE_SIZE (1u << 20)
 
 struct fuzz_wire {
-	struct nvhi_net net;
 	struct nvhi_stream stream;
 	struct nvhi_poller poller;
-	struct nvhi_listener *listener; /* when the other side listens */
 	uint8_t *in; /* towards the one under test */
 	size_t in_len, in_at;
 	size_t step; /* most bytes a read returns */
@@ -28,7 +26,12 @@ struct fuzz_wire {
 /* The reactor all of it runs on, with a clock of its own; made at the first call. */
 struct nvh_reactor *fuzz_reactor(void);
 
+/* The network: a connect through it opens the wire initialized last. */
+struct nvhi_net *fuzz_net(void);
+
 void fuzz_wire_init(struct fuzz_wire *wire);
+/* The wire comes in at the (one) listener of the network. */
+void fuzz_wire_accept(struct fuzz_wire *wire);
 /* The one under test has closed its stream (or never opened one). */
 void fuzz_wire_fini(struct fuzz_wire *wire);
 void fuzz_wire_put(struct fuzz_wire *wire, const void *bytes, size_t len);

@@ -305,7 +305,7 @@ static void create(uint8_t switches)
 		.addr = { .trtype = NVH_TRTYPE_TCP, .adrfam = NVH_ADRFAM_IPV4,
 			  .traddr = "127.0.0.1", .trsvcid = "4420" },
 		.subnqn = "nqn.2016-06.io.spdk:cnode1", .hostnqn = "nqn.2014-08.org:host",
-		.tos = -1, .connect_timeout_ms = 3000, .net = &host.wire.net, .name = "nvh0",
+		.tos = -1, .connect_timeout_ms = 3000, .net = fuzz_net(), .name = "nvh0",
 		.hdr_digest = switches & NVH_TCP_DGST_HDR,
 		.data_digest = switches & NVH_TCP_DGST_DATA, .disable_sqflow = switches & 4,
 	};
