@@ -10,7 +10,7 @@ check: all examples unit test-deps
 	@$(E2E_ENV) tests/run.sh tests/layering.py $(UNIT_TESTS) $(sort $(filter-out tests/e2e/lib.%,$(E2E_TESTS)))
 test-deps:
 	@packaging/deps.sh test
-$(patsubst %.c,$(B)/%.o,$(UNIT_SRCS)) $(UNIT_HELPER_OBJS): | test-deps
+$(patsubst %.c,$(B)/%.o,$(UNIT_SRCS)) $(UNIT_FRAME_OBJS) $(UNIT_HELPER_OBJS): | test-deps
 check-layering:
 	@tests/layering.py
 check-asan:
