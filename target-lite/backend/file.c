@@ -190,6 +190,19 @@ static void file_free(struct file_bdev *f)
 	free(f);
 }
 
+/* Follows the file, which somebody else has made larger or smaller. */
+static int file_resize(struct tl_bdev *bdev, uint64_t blocks)
+{
+	off_t end = lseek(file_of(bdev)->fd, 0, SEEK_END);
+
+	if (end < 0)
+		return -errno;
+	if (blocks > (uint64_t)end / bdev->block_size)
+		return -ENOSPC;
+	bdev->blocks = blocks;
+	return 0;
+}
+
 static void file_destroy(struct tl_bdev *bdev)
 {
 	tl_file_pool_put();
@@ -201,7 +214,7 @@ const struct tl_bdev_ops tl_file_ops = {
 	.submit = file_submit,
 	.lend = tl_bdev_no_lend,
 	.abort = tl_bdev_no_abort,
-	.resize = tl_bdev_no_resize,
+	.resize = file_resize,
 	.filename = file_filename,
 	.destroy = file_destroy,
 };

@@ -171,7 +171,8 @@ static const struct config_undo {
 
 struct config_load {
 	struct nvhi_rpc_local local;
-	struct tl_rpc *rpc;
+	struct tl_rpc *rpc; /* NULL once it is destroyed */
+	struct nvhi_list link;
 	struct json_object *entries; /* {"method", "params"} in order */
 	struct json_object *undos;   /* likewise, to be run last first */
 	size_t next;
@@ -190,6 +191,7 @@ static void load_end(struct config_load *load)
 	char failure[sizeof(load->failure)];
 
 	memcpy(failure, load->failure, sizeof(failure));
+	nvhi_list_del(&load->link);
 	json_object_put(load->entries);
 	json_object_put(load->undos);
 	free(load);
@@ -267,7 +269,9 @@ static void load_run(struct config_load *load)
 
 	load->running = true;
 	while (!load->waiting && !finished) {
-		if (!load->undoing && load->next < json_object_array_length(load->entries))
+		if (!load->rpc)
+			finished = true;
+		else if (!load->undoing && load->next < json_object_array_length(load->entries))
 			load_call(load, json_object_array_get_idx(load->entries, load->next));
 		else if (load->undoing && load->next > 0)
 			load_call(load, json_object_array_get_idx(load->undos, --load->next));
@@ -355,6 +359,7 @@ static void load_start(struct tl_rpc *rpc, struct json_object *subsystems, tl_rp
 	}
 	load->local.fn = load_stepped;
 	load->rpc = rpc;
+	nvhi_list_add_tail(&rpc->loads, &load->link);
 	load->done = done;
 	load->arg = arg;
 	load->entries = json_object_new_array();
@@ -370,6 +375,18 @@ static void load_start(struct tl_rpc *rpc, struct json_object *subsystems, tl_rp
 		load_end(load);
 	else
 		load_run(load);
+}
+
+void tl_rpc_loads_done(struct tl_rpc *rpc)
+{
+	struct config_load *load, *next;
+
+	nvhi_list_for_each_safe(load, next, &rpc->loads, link) {
+		nvhi_list_del(&load->link);
+		load->rpc = NULL;
+		if (!load->failure[0])
+			snprintf(load->failure, sizeof(load->failure), "the target is stopping");
+	}
 }
 
 static const struct nvhi_json_field file_fields[] = {

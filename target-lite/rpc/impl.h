@@ -27,6 +27,7 @@ struct tl_rpc {
 	bool running;		     /* framework_start_init is done or was not needed */
 	uint64_t started;	     /* ns, of the management reactor's clock */
 	struct nvhi_list waiting;    /* calls of framework_wait_init */
+	struct nvhi_list loads;	     /* load_config under way */
 	struct nvhi_list bdev_waits; /* calls of bdev_get_bdevs with a timeout */
 };
 
@@ -114,6 +115,8 @@ int tl_rpc_bdev_config(struct tl_target *target, struct json_object *config);
 void tl_rpc_bdev_appeared(struct tl_rpc *rpc, const struct tl_bdev *bdev);
 /* framework_start_init without a call. */
 void tl_rpc_framework_start(struct tl_rpc *rpc);
+/* Loads under way end when their present call is answered. */
+void tl_rpc_loads_done(struct tl_rpc *rpc);
 /* The waiting calls of framework_wait_init are dropped. */
 void tl_rpc_framework_done(struct tl_rpc *rpc);
 /* The waiting calls of bdev_get_bdevs are dropped (server and reactor are going). */

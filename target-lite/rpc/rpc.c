@@ -44,6 +44,7 @@ int tl_rpc_create(struct tl_target *target, const struct tl_rpc_opts *opts,
 	rpc->started = nvhi_reactor_clock(target->mgmt);
 	rpc->running = !rpc->opts.wait_for_rpc;
 	nvhi_list_init(&rpc->waiting);
+	nvhi_list_init(&rpc->loads);
 	nvhi_list_init(&rpc->bdev_waits);
 	rc = nvhi_rpc_server_create(target->mgmt,
 				    &(struct nvhi_rpc_server_opts){
@@ -80,6 +81,7 @@ void tl_rpc_destroy(struct tl_rpc *rpc)
 	if (!rpc)
 		return;
 	nvhi_rpc_server_destroy(rpc->server);
+	tl_rpc_loads_done(rpc);
 	tl_rpc_framework_done(rpc);
 	tl_rpc_bdev_waits_done(rpc);
 	free(rpc);
