@@ -2,6 +2,7 @@
  * nvhost: the table of sub-commands.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -97,7 +98,9 @@ static int main_options(int argc, char **argv)
 		if (argv[i][0] != '-' && (!strcmp(argv[i], "version") || !strcmp(argv[i], "help")))
 			break;
 	}
-	nvhi_log_set_hook(nvhi_log_to_stderr);
+	/* Unasked, a failure is one line, and the sub-command's own. */
+	if (log || getenv("NVHOST_LOG"))
+		nvhi_log_set_hook(nvhi_log_to_stderr);
 	if (nvhi_log_configure_env(culprit, sizeof(culprit)) < 0 ||
 	    (log && nvhi_log_configure(log, culprit, sizeof(culprit)) < 0))
 		return nvc_misuse("unknown log component or level '%s'", culprit), -1;

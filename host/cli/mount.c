@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/json_util.h"
+#include "base/log.h"
 #include "base/reactor.h"
 #include "fuse/nvf.h"
 #include "host/cli/admin.h"
@@ -269,6 +270,7 @@ static int mount_foreground(struct mount *m)
 		return status;
 	if (nvc_local_open_events(&f.local, &m->params, &foreground_events, &f) < 0)
 		return 1;
+	nvhi_log_set_hook(nvhi_log_to_stderr);
 	if (foreground_watch_signals(&f) < 0)
 		status = nvc_fail("cannot watch for signals: %s", strerror(errno));
 	if (!status)

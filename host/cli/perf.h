@@ -57,8 +57,8 @@ struct perf_job {
 	/* State, owned by its reactor's thread. */
 	uint64_t rng[2], cursor, issued, limit;
 	uint64_t measure_from, end;
-	uint32_t outstanding;
-	bool stopping, checking;
+	uint32_t outstanding, parked; /* parked: waiting for the last write before reading back */
+	bool starting, stopping, checking;
 	uint64_t check_cursor;
 	uint8_t *buffers;
 	void *slots;

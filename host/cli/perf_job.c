@@ -185,10 +185,16 @@ static void perf_error(struct perf_job *job, const struct perf_slot *slot, int e
 		job->stopping = true;
 }
 
+static void perf_begin_check(struct perf_job *job, uint64_t now);
+
 static void perf_put(struct perf_job *job)
 {
-	if (--job->outstanding)
+	if (--job->outstanding) {
+		/* Those parked may have waited for this one alone. */
+		if (job->parked && !job->starting)
+			perf_begin_check(job, nvhi_reactor_clock(job->reactor));
 		return;
+	}
 	job->finished = nvhi_reactor_clock(job->reactor);
 	nvh_channel_close(job->channel);
 	job->channel = NULL;
@@ -205,32 +211,40 @@ static int perf_send(struct perf_job *job, struct perf_slot *slot)
 
 static void perf_settle(struct perf_job *job, struct perf_slot *slot, bool written);
 
+static bool perf_is_over(const struct perf_job *job, uint64_t now)
+{
+	return now >= job->end || (job->limit && job->issued >= job->limit);
+}
+
+/* The next I/O of the slot: false when there is none. */
+static bool perf_choose(struct perf_job *job, struct perf_slot *slot)
+{
+	slot->checking = job->checking;
+	if (job->checking)
+		return perf_pick_check(job, slot);
+	perf_pick(job, slot);
+	job->issued++;
+	return true;
+}
+
 /* Sends the slot's next I/O, or lets the slot end. */
 static void perf_next(struct perf_job *job, struct perf_slot *slot, uint64_t now)
 {
 	int rc;
 
 	slot->start = now;
-	if (!job->stopping && !job->checking &&
-	    (now >= job->end || (job->limit && job->issued >= job->limit))) {
-		if (job->gens && job->opts->read_percent < 100)
-			job->checking = true;
-		else
-			job->stopping = true;
-	}
-	if (job->stopping) {
-		perf_put(job);
-		return;
-	}
-	slot->checking = job->checking;
-	if (job->checking) {
-		if (!perf_pick_check(job, slot)) {
-			perf_put(job);
+	if (!job->checking && !job->stopping && perf_is_over(job, now)) {
+		/* What is read back must not be being written: all slots wait for the last one. */
+		if (job->gens && job->opts->read_percent < 100) {
+			job->parked++;
+			perf_begin_check(job, now);
 			return;
 		}
-	} else {
-		perf_pick(job, slot);
-		job->issued++;
+		job->stopping = true;
+	}
+	if (job->stopping || !perf_choose(job, slot)) {
+		perf_put(job);
+		return;
 	}
 	rc = perf_send(job, slot);
 	if (rc) {
@@ -238,6 +252,21 @@ static void perf_next(struct perf_job *job, struct perf_slot *slot, uint64_t now
 		perf_settle(job, slot, false);
 		perf_put(job);
 	}
+}
+
+/* Once every slot that still lives is parked: they read back, or (after an error) end. */
+static void perf_begin_check(struct perf_job *job, uint64_t now)
+{
+	uint32_t parked = job->parked;
+
+	/* While it is starting, one more is counted than there are slots. */
+	if (job->starting || parked < job->outstanding)
+		return;
+	/* No I/O is under way now, so that any slots will do. */
+	job->checking = true;
+	job->parked = 0;
+	for (uint32_t i = 0; i < parked; i++)
+		perf_next(job, perf_slot(job, i), now);
 }
 
 /* ---- completion --------------------------------------------------------------------------- */
@@ -314,7 +343,9 @@ void perf_job_start(struct perf_job *job)
 	}
 	/* One more than there are, so that a job whose submits all fail ends once, at the end here. */
 	job->outstanding = o->iodepth + 1;
+	job->starting = true;
 	for (uint32_t i = 0; i < o->iodepth; i++)
 		perf_next(job, perf_slot(job, i), nvhi_reactor_clock(job->reactor));
+	job->starting = false;
 	perf_put(job);
 }
