@@ -75,7 +75,7 @@ struct nvhi_tctrlr_opts {
 	bool hdr_digest, data_digest;
 	bool disable_sqflow;
 	uint8_t maxr2t;			/* TCP: R2Ts a command may have outstanding, 16 at most; 0: 1, since
-					 * Linux's target refuses a host that allows more */
+					 * older Linux targets refuse a host that allows more */
 	uint32_t connect_timeout_ms;	/* each of transport connect, handshake, Connect command */
 	struct nvhi_net *net;		/* where byte streams come from */
 	const char *name;		/* "nvh0": for logs */
