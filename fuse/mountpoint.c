@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fuse.h>
+#include <mntent.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -139,16 +141,42 @@ static void work_close(struct mountpoint_job *job)
 
 /* ---- mount ------------------------------------------------------------------------------------------ */
 
+/* Whether a mount of nvhost's stands at `path` already. mount(2) would cover it. */
+static bool covers_nvhost(const char *path)
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "r");
+	char names[8192]; /* one line, decoded */
+	struct mntent entry;
+	bool found = false;
+
+	if (!mounts)
+		return false;
+	while (!found && getmntent_r(mounts, &entry, names, sizeof(names)))
+		found = !strcmp(entry.mnt_type, "fuse.nvhost") && !strcmp(entry.mnt_dir, path);
+	endmntent(mounts);
+	return found;
+}
+
+/* Detaches the stale mounts of servers that died. statfs(2) always asks the server, so it tells the
+ * truth where cached attributes would not, and waits for one that is dying right now. */
+static void detach_stale(const char *path)
+{
+	struct statfs fs;
+
+	for (int layers = 0; layers < 16; layers++)
+		if (statfs(path, &fs) == 0 || errno != ENOTCONN || detach(path, true) < 0)
+			return;
+}
+
 /* 0, or a failure told in the job. */
 static int look_at_mountpoint(struct mountpoint_job *job)
 {
 	struct stat st;
 
-	if (stat(job->path, &st) < 0 && errno == ENOTCONN) {
-		detach(job->path, true); /* the stale mount of a server that died */
-		errno = 0;
-		if (stat(job->path, &st) == 0)
-			errno = 0;
+	detach_stale(job->path);
+	if (covers_nvhost(job->path)) {
+		job_fail(job, -EBUSY, "namespaces are mounted there already (nvhost umount first)");
+		return -1;
 	}
 	if (stat(job->path, &st) < 0) {
 		job_fail(job, -errno, errno == ENOENT

@@ -198,10 +198,13 @@ int nvc_call_quiet(const char *method, struct json_object *params,
 		   struct json_object **ret_result, int *ret_code, char *err, size_t err_len)
 {
 	struct nvhi_rpc_fault fault = {0};
-	int rc = client_ensure(err, err_len);
+	int rc;
 
 	*ret_result = NULL;
-	if (!rc) {
+	for (int attempt = 0; attempt < 2; attempt++) {
+		rc = client_ensure(err, err_len);
+		if (rc)
+			break;
 		/* No time limit of ours: each step of the daemon has its own. */
 		rc = nvhi_rpc_client_request(client_connection, method, params, -1, NULL, NULL,
 					     ret_result, &fault);
@@ -209,6 +212,9 @@ int nvc_call_quiet(const char *method, struct json_object *params,
 			snprintf(err, err_len, "%s", fault.message);
 		if (rc && rc != -EREMOTEIO)
 			client_close();
+		/* We met a daemon in its last moments; its successor answers. */
+		if (rc != -ECONNRESET && rc != -EPIPE)
+			break;
 	}
 	json_object_put(params);
 	if (ret_code)

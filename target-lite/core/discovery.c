@@ -78,8 +78,8 @@ static void disc_put_listener(struct disc_window *w, const struct tl_qpair *qpai
 	disc_entry_addr(&e, &sl->addr);
 	disc_entry_local(&e, qpair, &sl->addr);
 	e.subtype = (uint8_t)ss->type;
-	e.treq = NVH_TREQ_DISABLE_SQFLOW;
-	e.treq |= sl->secure_channel ? NVH_TREQ_REQUIRED : NVH_TREQ_NOT_REQUIRED;
+	e.treq = sl->secure_channel ? NVH_TREQ_REQUIRED
+				    : NVH_TREQ_NOT_SPECIFIED | NVH_TREQ_DISABLE_SQFLOW;
 	nvh_le16_put(&e.portid, sl->listener->portid);
 	nvh_le16_put(&e.asqsz, (uint16_t)opts->max_aq_depth);
 	if (ss->type == TL_SUBSYSTEM_DISCOVERY)

@@ -87,6 +87,8 @@ class Target:
             self.port = int(re.search(r"tcp:\S*:(\d+)", text).group(1))
 
     def output(self, since=0):
+        if not os.path.exists(self.log_path):
+            return ""
         with open(self.log_path, "rb") as f:
             f.seek(since)
             return f.read().decode(errors="replace")
@@ -114,7 +116,10 @@ class Target:
         done = subprocess.run(args, capture_output=True, text=True, timeout=60 * SCALE)
         if done.returncode != 0:
             raise AssertionError(f"rpc {method}: {done.stderr or done.stdout}")
-        return json.loads(done.stdout) if done.stdout.strip() else None
+        try:
+            return json.loads(done.stdout)
+        except json.JSONDecodeError:  # a name is printed bare, as rpc.py does
+            return done.stdout.strip()
 
     @property
     def at(self):
@@ -236,9 +241,14 @@ def rss_mib(pid):
         return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1)) / 1024
 
 
+def fio_name(path):
+    """fio takes ':' for a separator of file names, and an NQN has one."""
+    return path.replace(":", "\\:")
+
+
 def fio(env, path, *options, timeout=300):
     """fio on a file; returns its JSON job list; fails on any error fio reports."""
-    argv = [need("fio"), "--name=job", f"--filename={path}", "--output-format=json",
+    argv = [need("fio"), "--name=job", f"--filename={fio_name(path)}", "--output-format=json",
             "--allow_file_create=0", "--group_reporting"] + list(options)
     done = subprocess.run(argv, capture_output=True, text=True, cwd=env.dir,
                           timeout=timeout * SCALE)

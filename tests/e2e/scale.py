@@ -35,10 +35,15 @@ def sixty_four_controllers(env):
 
 
 def thousand_namespaces(env):
-    target = Target(env, ns=("null:1M",) * 1, name="wide")
-    for i in range(2, 1001):
+    target = Target(env, listen=False, name="wide")
+    target.rpc("nvmf_create_transport", trtype="TCP")
+    target.rpc("nvmf_create_subsystem", nqn=NQN, allow_any_host=True, max_namespaces=1024)
+    for i in range(1, 1001):
         target.rpc("bdev_null_create", name=f"N{i}", num_blocks=2048, block_size=512)
         target.rpc("nvmf_subsystem_add_ns", nqn=NQN, namespace={"bdev_name": f"N{i}", "nsid": i})
+    target.rpc("nvmf_subsystem_add_listener", nqn=NQN, listen_address={
+        "trtype": "TCP", "traddr": "127.0.0.1", "trsvcid": "0"})
+    target.port = target.rpc("nvmf_subsystem_get_listeners", nqn=NQN)[0]["address"]["trsvcid"]
     env.connect(target)
     mnt = env.mount()
     folder = os.path.join(mnt, NQN)

@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 
-from lib import NQN, SCALE, Target, need, run, wait_for
+from lib import NQN, SCALE, Target, fio_name, need, run, wait_for
 
 
 def main(env):
@@ -16,8 +16,8 @@ def main(env):
     env.connect(target)
     mnt = env.mount()
     path = os.path.join(mnt, NQN, "n1")
-    load = env.popen(need("fio"), "--name=job", f"--filename={path}", "--allow_file_create=0",
-                     "--rw=randrw", "--bs=4k-64k", "--bs_unaligned=0", "--bsrange=4k-64k",
+    load = env.popen(need("fio"), "--name=job", f"--filename={fio_name(path)}", "--allow_file_create=0",
+                     "--rw=randrw", "--bsrange=4k-64k",
                      "--ioengine=libaio", "--direct=1", "--iodepth=16", "--size=48m",
                      "--verify=crc32c", "--verify_fatal=1", "--verify_backlog=64",
                      "--loops=100", f"--runtime={12 * SCALE}", "--time_based=1", cwd=env.dir,
