@@ -29,16 +29,22 @@ static bool round_up(size_t size, size_t to, size_t *ret_size)
 	return !__builtin_add_overflow(size, to - 1, ret_size) && (*ret_size &= ~(to - 1), true);
 }
 
+/* The populating call can fail where the mapping did not: a control group's limit. Pages touched
+ * later would then kill the process. */
 static void *dma_map_huge(size_t size, size_t *ret_length)
 {
 	void *base;
 
 	if (!round_up(size, DMA_HUGE, &size))
 		return NULL;
-	base = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_POPULATE, -1, 0);
+	base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB,
+		    -1, 0);
 	if (base == MAP_FAILED)
 		return NULL;
+	if (madvise(base, size, MADV_POPULATE_WRITE) < 0 && errno != EINVAL) {
+		munmap(base, size);
+		return NULL;
+	}
 	*ret_length = size;
 	return base;
 }

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/sockios.h>
+#include <net/if.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,15 +185,18 @@ void nvhi_sock_addr_text(const struct sockaddr *addr, char *out, size_t len)
 {
 	const struct sockaddr_in6 *in6 = (const void *)addr;
 	const struct sockaddr_in *in = (const void *)addr;
-	char text[INET6_ADDRSTRLEN];
+	char text[INET6_ADDRSTRLEN], zone[IF_NAMESIZE + 1] = "%";
 
-	if (addr->sa_family == AF_INET && inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text)))
+	if (addr->sa_family == AF_INET && inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text))) {
 		snprintf(out, len, "%s:%u", text, ntohs(in->sin_port));
-	else if (addr->sa_family == AF_INET6 &&
-		 inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text)))
-		snprintf(out, len, "[%s]:%u", text, ntohs(in6->sin6_port));
-	else
+	} else if (addr->sa_family == AF_INET6 &&
+		   inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text))) {
+		if (in6->sin6_scope_id == 0 || !if_indextoname(in6->sin6_scope_id, zone + 1))
+			zone[0] = '\0';
+		snprintf(out, len, "[%s%s]:%u", text, zone, ntohs(in6->sin6_port));
+	} else {
 		snprintf(out, len, "?");
+	}
 }
 
 static void sock_names(struct nvhi_stream *stream, char *local, size_t local_len, char *peer,
