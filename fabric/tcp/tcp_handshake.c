@@ -53,15 +53,13 @@ static int open_stream(struct nvhi_tcp_qpair *q)
 
 static int opening_event(struct nvhi_tcp_qpair *q, unsigned int events)
 {
-	const struct nvhi_addr *addr = &q->qpair.tctrlr->opts.addr;
 	uint8_t pdu[NVHI_PDU_HDR_ROOM];
 	uint8_t digests = 0;
 
 	if (events & NVHI_HANGUP) {
 		int err = q->stream->error ? q->stream->error : -ECONNRESET;
 
-		nvhi_tcp_fail(q, err, "connect to %s:%s: %s", addr->traddr, addr->trsvcid,
-			      strerror(-err));
+		nvhi_tcp_fail(q, err, "%s", strerror(-err));
 		return 1;
 	}
 	if (!(events & (NVHI_STREAM_OPEN | NVHI_WRITABLE)))
@@ -107,8 +105,7 @@ void nvhi_tcp_qpair_connect(struct nvhi_qpair *qpair)
 	if (!err)
 		err = open_stream(q);
 	if (err) {
-		nvhi_tcp_fail(q, err, "connect to %s:%s: %s", qpair->tctrlr->opts.addr.traddr,
-			      qpair->tctrlr->opts.addr.trsvcid, strerror(-err));
+		nvhi_tcp_fail(q, err, "%s", strerror(-err));
 		return;
 	}
 	nvhi_tcp_set_state(q, NVHI_TCP_CONNECTING);

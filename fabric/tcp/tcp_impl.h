@@ -91,6 +91,7 @@ struct nvhi_tcp_tx {
 
 struct nvhi_tcp_counters {
 	uint64_t commands, writes, reads, bytes_out, bytes_in, pdus_in, empty_reads, r2ts, blocked;
+	uint64_t bad_digests;
 };
 
 /* ---- the queue pair ---------------------------------------------------------------------- */

@@ -117,13 +117,28 @@ void nvhi_tcp_close(struct nvhi_tcp_qpair *q)
 	q->eager = false;
 }
 
+/* One line for a loss: loud when the peer broke the protocol; the rest is told to the owner, who
+ * knows what it means. */
+static void log_loss(const struct nvhi_tcp_qpair *q, int err)
+{
+	const struct nvhi_addr *addr = &q->qpair.tctrlr->opts.addr;
+	char text[NVHI_ADDR_TEXT_MAX];
+
+	if (err == -EPROTO)
+		nvhi_log(WARN, TCP, "%s: %s", q->qpair.name, q->qpair.why);
+	else
+		nvhi_log(INFO, TCP, "%s: %s%s%s", q->qpair.name,
+			 q->state == NVHI_TCP_LIVE ? "" : nvhi_addr_text(addr, text, sizeof(text)),
+			 q->state == NVHI_TCP_LIVE ? "" : ": ", q->qpair.why);
+}
+
 /* From now on nothing is sent or believed; `linger`: a TermReq is on its way to the peer. */
 static void lose(struct nvhi_tcp_qpair *q, int err, bool linger)
 {
 	bool connecting = q->state != NVHI_TCP_LIVE;
 
 	q->err = err;
-	nvhi_log(WARN, TCP, "%s: %s", q->qpair.name, q->qpair.why);
+	log_loss(q, err);
 	nvhi_tcp_tx_stop(q);
 	nvhi_tcp_set_state(q, NVHI_TCP_LOST);
 	nvhi_tcp_tell(q, connecting ? NVHI_TCP_TELL_CONNECTED : NVHI_TCP_TELL_LOST);

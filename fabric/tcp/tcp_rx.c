@@ -77,6 +77,17 @@ good:
 	q->rx_slot = slot;
 }
 
+/* A bad cable must not fill the disk: the 1st, 2nd, 4th, 8th... is logged. */
+static void rx_log_bad_digest(struct nvhi_tcp_qpair *q, const struct nvhi_tcp_slot *slot)
+{
+	uint64_t count = ++q->counters.bad_digests;
+
+	if ((count & (count - 1)) == 0)
+		nvhi_log(WARN, TCP,
+			 "%s: data digest wrong in C2HData of CID %u (%u bytes), %llu so far",
+			 q->qpair.name, slot->cid, q->rx.data_len, (unsigned long long)count);
+}
+
 /* The payload of a C2HData is in place (or its digest was wrong). */
 static void rx_c2h_done(struct nvhi_tcp_qpair *q, bool digest_good)
 {
@@ -86,8 +97,7 @@ static void rx_c2h_done(struct nvhi_tcp_qpair *q, bool digest_good)
 	q->rx_slot = NULL;
 	if (!digest_good) {
 		slot->bad_digest = true;
-		nvhi_log(WARN, TCP, "%s: data digest wrong in C2HData of CID %u (%u bytes)",
-			 q->qpair.name, slot->cid, q->rx.data_len);
+		rx_log_bad_digest(q, slot);
 	}
 	if (!(q->rx.flags & NVH_TCP_F_SUCCESS))
 		return;

@@ -8,7 +8,7 @@
 #include "host/ctrlr/ctrlr_impl.h"
 
 /* The transport bounds transport connect, handshake and Connect each; this is the backstop. */
-#define CONNECT_STEPS 3u
+#define CONNECT_STEPS     3u
 #define CONNECT_MARGIN_MS 500u
 
 static struct nvhi_ctrlr *ctrlr_of_admin(struct nvhi_qpair *qpair)
@@ -23,7 +23,10 @@ static void admin_connected(struct nvhi_qpair *qpair, int err, const struct nvh_
 	if (ctrlr->state != NVHI_CTRLR_CONNECTING)
 		return;
 	if (err) {
-		nvhi_ctrlr_fail(ctrlr, err, cpl, "connect", "%s", cpl ? "" : strerror(-err));
+		nvhi_ctrlr_fail(ctrlr, err, cpl, "connect", "%s",
+				cpl             ? ""
+				: qpair->why[0] ? qpair->why
+						: strerror(-err));
 		return;
 	}
 	nvhi_ctrlr_enable(ctrlr);

@@ -190,7 +190,7 @@ static const struct nvhi_qpair_events tq_events = {
 static void tq_log(enum nvhi_log_level level, const char *component, const char *line)
 {
 	(void)component;
-	if (level > NVHI_LOG_WARN)
+	if (level > NVHI_LOG_INFO)
 		return;
 	tq.log_lines++;
 	snprintf(tq.log, sizeof(tq.log), "%s", line);
@@ -238,6 +238,7 @@ void tq_create(const struct tq_opts *opts)
 	tq.wire.out = malloc(WIRE_SIZE);
 	tq.wire.step = tq.wire.room = SIZE_MAX;
 	nvhi_log_set_hook(tq_log);
+	nvhi_log_levels[NVHI_LOG_TCP] = NVHI_LOG_INFO;
 	CU_ASSERT_EQUAL_FATAL(nvhi_transport_tcp.tctrlr_open(&tctrlr, &tq.tctrlr), 0);
 	tq.tctrlr->ioccsz = 8192;
 	tq.tctrlr->cntlid = 7;
@@ -261,6 +262,7 @@ void tq_destroy(void)
 	CU_ASSERT_EQUAL(nvhi_reactor_next_deadline(reactor), NVHI_NEVER);
 	teardown();
 	nvhi_log_set_hook(NULL);
+	nvhi_log_levels[NVHI_LOG_TCP] = NVHI_LOG_WARN;
 	free(tq.wire.in);
 	free(tq.wire.out);
 }

@@ -51,7 +51,7 @@ struct tcp_tq {
 	bool connected_cpl;
 	char why[256];
 	bool revoke_when_lost;
-	/* the log: warnings and errors */
+	/* the log, from INFO up */
 	int log_lines;
 	char log[512];
 };
