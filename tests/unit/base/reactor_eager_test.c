@@ -3,9 +3,10 @@
  */
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/reactor.h"
+#include "base/reactor_impl.h"
 #include "tests/unit/nvh_cunit.h"
 #include "tests/unit/reactor_fixture.h"
 
@@ -290,6 +291,139 @@ static void a_foreign_loop_hears_of_a_source_that_was_hot(void)
 	close_hot(&pair);
 }
 
+/* ---- anything in any order ---------------------------------------------------------------- */
+
+#define WILD 7
+
+struct wild {
+	struct nvhi_source source;
+	int fds[2];
+	bool added;
+	uint32_t sent, received;
+};
+
+static struct wild wild[WILD];
+static uint64_t wild_seed;
+static unsigned int calls_of_removed;
+
+static uint32_t wild_random(uint32_t below)
+{
+	wild_seed = wild_seed * 6364136223846793005ull + 1442695040888963407ull;
+	return (uint32_t)(wild_seed >> 33) % below;
+}
+
+static int wild_fn(struct nvhi_source *source, unsigned int events);
+
+static void wild_add(struct wild *one)
+{
+	CU_ASSERT_EQUAL_FATAL(
+		nvhi_source_add(reactor, &one->source, one->fds[0], NVHI_READABLE, wild_fn), 0);
+	one->added = true;
+}
+
+/* Something to any of them; with every kind of thing that callers do. */
+static void wild_step(void)
+{
+	static const unsigned int events[] = {
+		NVHI_READABLE, NVHI_READABLE, NVHI_READABLE, 0, NVHI_READABLE | NVHI_WRITABLE,
+		NVHI_WRITABLE};
+	struct wild *one = &wild[wild_random(WILD)];
+	uint32_t what = wild_random(32);
+
+	if (!one->added) {
+		if (what < 16)
+			wild_add(one);
+	} else if (what == 0) {
+		nvhi_source_remove(reactor, &one->source);
+		one->added = false;
+	} else if (what < 3) {
+		nvhi_source_modify(reactor, &one->source, events[wild_random(6)]);
+	} else if (what < 6) {
+		nvhi_source_set_eager(reactor, &one->source, wild_random(4) > 0);
+	} else if (what < 24) {
+		one->sent += write(one->fds[1], "x", 1) == 1;
+	}
+}
+
+static int wild_fn(struct nvhi_source *source, unsigned int events)
+{
+	struct wild *one = nvhi_container_of(source, struct wild, source);
+	char bytes[4];
+	ssize_t got;
+
+	calls_of_removed += !one->added;
+	if (wild_random(4) == 0)
+		wild_step();
+	if (!(events & NVHI_READABLE))
+		return 1;
+	got = recv(one->fds[0], bytes, sizeof(bytes), MSG_DONTWAIT);
+	if (got <= 0)
+		return 0;
+	one->received += (uint32_t)got;
+	return 1;
+}
+
+static void wild_check_counts(void)
+{
+	uint32_t sources = 0, tried = 0, parked = 0, unpolled = 0;
+	struct nvhi_source *source;
+
+	nvhi_list_for_each (source, &reactor->sources, link) {
+		sources++;
+		tried += nvhi_eager_tried(source);
+		parked += source->parked;
+		unpolled += nvhi_source_unpolled(source);
+		CU_ASSERT_FALSE(source->parked && !nvhi_eager_tried(source));
+		CU_ASSERT_FALSE(source->parked && source->events != NVHI_READABLE);
+		CU_ASSERT_FALSE(source->eager && !nvhi_eager_tried(source));
+	}
+	CU_ASSERT_EQUAL(reactor->source_count, sources);
+	CU_ASSERT_EQUAL(reactor->eager_count, tried);
+	CU_ASSERT_EQUAL(reactor->parked_count, parked);
+	CU_ASSERT_EQUAL(reactor->unpolled_count, unpolled);
+}
+
+/* Callbacks go on doing wild things: what they removed or paused is put right first. */
+static bool wild_all_received(void)
+{
+	bool all = true;
+
+	for (int i = 0; i < WILD; i++) {
+		if (!wild[i].added)
+			wild_add(&wild[i]);
+		nvhi_source_modify(reactor, &wild[i].source, NVHI_READABLE);
+		all = all && wild[i].received == wild[i].sent;
+	}
+	return all;
+}
+
+static void any_order_of_operations_loses_no_event_and_calls_nobody_removed(void)
+{
+	for (uint64_t seed = 1; seed <= 30; seed++) {
+		setup();
+		wild_seed = seed;
+		calls_of_removed = 0;
+		memset(wild, 0, sizeof(wild));
+		for (int i = 0; i < WILD; i++)
+			CU_ASSERT_EQUAL_FATAL(
+				socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, wild[i].fds), 0);
+		for (int i = 0; i < 3000; i++) {
+			wild_step();
+			if (wild_random(3) == 0)
+				nvhi_reactor_run(reactor, wild_random(200) == 0);
+			wild_check_counts();
+		}
+		CU_ASSERT_TRUE(NVH_RUN_UNTIL(reactor, wild_all_received(), 20000));
+		CU_ASSERT_EQUAL(calls_of_removed, 0);
+		for (int i = 0; i < WILD; i++) {
+			nvhi_source_remove(reactor, &wild[i].source);
+			close(wild[i].fds[0]);
+			close(wild[i].fds[1]);
+		}
+		teardown();
+	}
+}
+
 NVH_UNIT_MAIN("base/reactor_eager", NVH_TEST(few_eager_sources_are_tried_without_epoll),
 	      NVH_TEST(eager_sources_do_not_starve_the_others),
 	      NVH_TEST(eager_sources_may_remove_each_other),
@@ -302,4 +436,5 @@ NVH_UNIT_MAIN("base/reactor_eager", NVH_TEST(few_eager_sources_are_tried_without
 	      NVH_TEST(a_paused_hot_source_is_left_alone_and_hears_the_hangup),
 	      NVH_TEST(a_hot_source_may_remove_itself),
 	      NVH_TEST(hot_sources_go_back_when_too_many_become_eager),
-	      NVH_TEST(a_foreign_loop_hears_of_a_source_that_was_hot))
+	      NVH_TEST(a_foreign_loop_hears_of_a_source_that_was_hot),
+	      NVH_TEST(any_order_of_operations_loses_no_event_and_calls_nobody_removed))
