@@ -40,10 +40,12 @@ static bool bdev_uuid_text_equal(const uint8_t uuid[16], const char *text)
 
 struct tl_bdev *tl_bdev_find(struct tl_bdevs *bdevs, const char *name)
 {
+	bool maybe_uuid = strlen(name) == 36;
 	struct tl_bdev *bdev;
 
 	nvhi_list_for_each(bdev, &bdevs->list, link)
-		if (!strcmp(bdev->name, name) || bdev_uuid_text_equal(bdev->uuid, name))
+		if (!strcmp(bdev->name, name) ||
+		    (maybe_uuid && bdev_uuid_text_equal(bdev->uuid, name)))
 			return bdev;
 	return NULL;
 }
