@@ -42,7 +42,7 @@ struct nvhi_ioq {
 	int connect_err, lost_err;
 	bool connect_has_cpl;
 	struct nvh_cpl connect_cpl;
-	char lost_why[128];
+	char connect_why[128], lost_why[128];
 	uint16_t abort_cid;
 
 	/* Home's. */

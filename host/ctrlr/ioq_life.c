@@ -62,7 +62,12 @@ static struct nvhi_ioq *ioq_of(struct nvhi_qpair *qpair)
 
 static void ioq_report(struct nvhi_ioq *ioq, int err, const struct nvh_cpl *cpl)
 {
+	const char *why = ioq->qpair ? ioq->qpair->why : "";
+
 	ioq->connect_err = err;
+	if (err)
+		snprintf(ioq->connect_why, sizeof(ioq->connect_why), "%s",
+			 why[0] ? why : strerror(-err));
 	ioq->connect_has_cpl = cpl != NULL;
 	if (cpl)
 		ioq->connect_cpl = *cpl;

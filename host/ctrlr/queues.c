@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "host/ctrlr/ioq_impl.h"
 
@@ -26,7 +25,7 @@ static void queues_on_connected(struct nvhi_msg *msg)
 		snprintf(what, sizeof(what), "connect I/O queue %u", ioq->qid);
 		nvhi_ctrlr_fail(ctrlr, ioq->connect_err,
 				ioq->connect_has_cpl ? &ioq->connect_cpl : NULL, what, "%s",
-				ioq->connect_has_cpl ? "" : strerror(-ioq->connect_err));
+				ioq->connect_why);
 		return;
 	}
 	ctrlr->ioqs_connecting--;

@@ -507,6 +507,7 @@ static void fake_on_event(struct nvhi_timer *timer)
 	if (q->base.qid == 0 && q->event_err == -EREMOTEIO) {
 		nvh_le32_put(&cpl.dw0, fake->connect_dw0);
 		nvh_cpl_set_status(&cpl, fake->connect_status);
+		snprintf(q->base.why, sizeof(q->base.why), "refused");
 		q->base.events->connected(&q->base, -EREMOTEIO, &cpl);
 		return;
 	}
