@@ -72,7 +72,7 @@ static bool fits_in_capsule(const struct nvhi_tcp_qpair *q, const struct nvhi_re
 {
 	const struct nvhi_tctrlr *tctrlr = q->qpair.tctrlr;
 
-	if (req->dir != NVHI_DIR_TO_CTRLR)
+	if (req->dir != NVHI_DIR_TO_CTRLR || req->len == 0)
 		return false;
 	if (q->qpair.qid == 0 || req->cmd.opc == NVH_ADM_FABRICS)
 		return req->len <= NVH_TCP_ADMIN_ICD;
@@ -122,7 +122,7 @@ static void lend(struct nvhi_tcp_qpair *q, struct nvhi_req *req)
 
 int nvhi_tcp_submit_early(struct nvhi_tcp_qpair *q, struct nvhi_req *req)
 {
-	assert((req->len == 0) == (req->dir == NVHI_DIR_NONE));
+	assert(req->len == 0 || req->dir != NVHI_DIR_NONE);
 	if (q->free_count == 0)
 		return -EAGAIN;
 	lend(q, req);

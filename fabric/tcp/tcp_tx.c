@@ -4,6 +4,7 @@
  * leaves in one sendmsg. A full stream keeps the rest, and WRITABLE resumes it. On the queue pair's
  * reactor. NVMe/TCP 1.1 sections 3.3.2 (data transfers) and 3.6.2.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,6 +122,7 @@ static bool tx_push_data(struct nvhi_tcp_tx *tx)
 			return false;
 		tx->iov_tail += nvhi_iov_cursor_window(&tx->data, tx->data_left,
 						       &tx->iov[tx->iov_tail], room, &bytes);
+		assert(bytes > 0); /* the request's iovec holds len bytes */
 		nvhi_iov_cursor_advance(&tx->data, bytes);
 		tx->data_left -= (uint32_t)bytes;
 	}

@@ -560,6 +560,31 @@ static void in_capsule_data_obeys_ioccsz(void)
 	}
 }
 
+static void a_direction_without_bytes_is_no_data(void)
+{
+	static const enum nvhi_dir dirs[] = {NVHI_DIR_TO_CTRLR, NVHI_DIR_TO_HOST};
+
+	for (int i = 0; i < 2; i++) { /* Set Features is "to the controller" by its opcode */
+		struct fake_req r;
+		struct tq_pdu pdu;
+
+		tq_live(&(struct tq_opts){.qid = 0, .entries = 32, .disable_sqflow = true});
+		tq_flush(&r);
+		r.req.dir = (uint8_t)dirs[i];
+		tq_submit(&r);
+		tq_run();
+		CU_ASSERT_FATAL(tq_next(&pdu));
+		CU_ASSERT_EQUAL(pdu.plen, 72);
+		CU_ASSERT_EQUAL(pdu.hdr[8 + 39], 0x5a);
+		CU_ASSERT_EQUAL(tq_le32(pdu.hdr + 8 + 32), 0);
+		tq_put_cpl(tq_le16(pdu.hdr + 10), 0, 0, 0);
+		tq_run();
+		CU_ASSERT_EQUAL(r.done, 1);
+		CU_ASSERT_EQUAL(r.req.transferred, 0);
+		tq_destroy();
+	}
+}
+
 /* ---- the batch --------------------------------------------------------------------------- */
 
 static void all_that_one_turn_queued_leaves_in_one_send(void)
@@ -869,6 +894,7 @@ NVH_UNIT_MAIN("fabric/tcp data", NVH_TEST(a_read_lands_in_the_callers_buffer),
 	      NVH_TEST(writable_is_wanted_only_while_blocked),
 	      NVH_TEST(data_is_aligned_as_the_controller_asked),
 	      NVH_TEST(in_capsule_data_obeys_ioccsz),
+	      NVH_TEST(a_direction_without_bytes_is_no_data),
 	      NVH_TEST(all_that_one_turn_queued_leaves_in_one_send),
 	      NVH_TEST(more_pieces_than_a_sendmsg_takes_still_leave),
 	      NVH_TEST(a_full_queue_says_so_and_takes_again_after_a_completion),
