@@ -11,3 +11,8 @@ BENCH_PROGRAMS += $(addprefix $(B)/tests/bench/,qpair_bench tcp_pingpong reactor
 .PHONY: bench-programs
 bench-programs: $(BENCH_PROGRAMS)
 HELP += bench-programs "the benches below the library (tests/bench)"
+
+.PHONY: bench
+bench: all bench-programs test-deps
+	@$(E2E_ENV) BENCH_BIN=$(CURDIR)/$(B)/tests/bench tests/bench/bench.py
+HELP += bench "IOPS, latency and CPU through the library and FUSE (SPDK_DIR= compares)"
