@@ -222,8 +222,7 @@ void nvhi_part_done(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl)
 
 	nvhi_list_del(&r->owner_link);
 	__atomic_store_n(&lane->ios, lane->ios + 1, __ATOMIC_RELAXED);
-	if (--lane->inflight == 0 && __builtin_expect(lane->dropped, 0))
-		nvhi_lane_check_gone(lane);
+	lane->inflight--;
 	if (__builtin_expect(good, 1)) {
 		if (__builtin_expect(lane->held_since != 0, 0))
 			lane->held_since = 0;
@@ -233,5 +232,7 @@ void nvhi_part_done(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl)
 			io->pub.result = nvh_cpl_result64(cpl);
 		part_failed(io, lane, r, err, cpl);
 	}
+	if (__builtin_expect(lane->dropped, 0))
+		nvhi_lane_check_gone(lane); /* home may free it from here on */
 	io_settle(io, cpl);
 }

@@ -32,8 +32,8 @@ static void snapshot_write(struct nvhi_ns_snapshot *snapshot, const struct nvh_n
 	uint32_t sequence = snapshot->sequence;
 
 	memcpy(words, info, sizeof(*info));
+	/* Each word is released behind the odd number, the even one behind all words. */
 	__atomic_store_n(&snapshot->sequence, sequence + 1, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
 	for (size_t i = 0; i < NVHI_ARRAY_SIZE(words); i++)
 		__atomic_store_n(&snapshot->words[i], words[i], __ATOMIC_RELEASE);
 	__atomic_store_n(&snapshot->sequence, sequence + 2, __ATOMIC_RELEASE);

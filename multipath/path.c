@@ -107,8 +107,8 @@ void nvhi_path_lane_gone(struct nvhi_lane *lane)
 {
 	struct nvhi_path *path = lane->path;
 
-	path->ios += lane->ios;
-	path->errors += lane->errors;
+	path->ios += __atomic_load_n(&lane->ios, __ATOMIC_RELAXED);
+	path->errors += __atomic_load_n(&lane->errors, __ATOMIC_RELAXED);
 	nvhi_list_del(&lane->path_link);
 	if (path->state == NVHI_PATH_LEAVING && nvhi_list_empty(&path->lanes))
 		path_free(path);

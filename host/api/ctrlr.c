@@ -53,6 +53,7 @@ static void on_live(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *inner, bo
 	struct nvh_host *host = ctrlr->host;
 
 	(void)inner;
+	host->connected_once = true;
 	if (first) {
 		ctrlr->attached = true;
 		if (host->events.ctrlr_attached)

@@ -94,6 +94,14 @@ int nvh_host_create(const struct nvh_host_opts *opts, struct nvh_host **ret_host
 	err = nvhi_mp_init(&host->mp, &host_mp_events, opts->reactors, opts->nr_reactors);
 	if (err)
 		goto err_free;
+	if (opts->nr_reactors > 1) {
+		host->farewells = calloc(opts->nr_reactors - 1, sizeof(*host->farewells));
+		if (!host->farewells) {
+			nvhi_mp_fini(&host->mp);
+			err = -ENOMEM;
+			goto err_free;
+		}
+	}
 	if (opts->events)
 		host->events = *opts->events;
 	host->events_arg = opts->events_arg;
@@ -115,11 +123,41 @@ static void host_closed(struct nvhi_msg *msg)
 	void (*done)(void *arg) = host->close_done;
 	void *arg = host->close_arg;
 
+	if (__atomic_load_n(&host->nr_farewells, __ATOMIC_ACQUIRE) > 0) {
+		nvhi_reactor_post(host->mp.home, &host->close_msg); /* microseconds, once */
+		return;
+	}
+	free(host->farewells);
 	nvhi_api_memory_free(host);
 	nvhi_mp_fini(&host->mp);
 	free(host);
 	if (done)
 		done(arg);
+}
+
+static void farewell_answer(struct nvhi_msg *msg)
+{
+	struct nvhi_api_farewell *farewell =
+		nvhi_container_of(msg, struct nvhi_api_farewell, msg);
+
+	__atomic_sub_fetch(&farewell->host->nr_farewells, 1, __ATOMIC_RELEASE);
+}
+
+/* A reactor whose message was the last to arrive may still be inside the call that sent it; once it
+ * has answered this one it is not, and the home reactor may be destroyed. The answer is a number, for
+ * a message would have the same flaw. */
+static void host_say_farewell(struct nvh_host *host)
+{
+	if (!host->connected_once)
+		return;
+	host->nr_farewells = host->mp.nr_reactors - 1;
+	for (uint32_t i = 1; i < host->mp.nr_reactors; i++) {
+		struct nvhi_api_farewell *farewell = &host->farewells[i - 1];
+
+		farewell->msg.fn = farewell_answer;
+		farewell->host = host;
+		nvhi_reactor_post(host->mp.reactors[i], &farewell->msg);
+	}
 }
 
 void nvhi_api_host_check_closed(struct nvh_host *host)
@@ -129,6 +167,7 @@ void nvhi_api_host_check_closed(struct nvh_host *host)
 	    __atomic_load_n(&host->mp.nr_channels, __ATOMIC_ACQUIRE))
 		return;
 	host->close_posted = true;
+	host_say_farewell(host);
 	nvhi_reactor_post(host->mp.home, &host->close_msg);
 }
 

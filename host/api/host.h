@@ -17,6 +17,12 @@ struct nvhi_api_memory {
 	struct nvhi_list link;
 };
 
+/* A reactor has done all that it was asked for. */
+struct nvhi_api_farewell {
+	struct nvhi_msg msg;
+	struct nvh_host *host;
+};
+
 struct nvh_host {
 	struct nvhi_mp mp;
 	struct nvhi_api_identity identity;
@@ -26,7 +32,10 @@ struct nvh_host {
 	struct nvhi_list memory; /* struct nvhi_api_memory.link */
 	uint64_t seed;		 /* of the next controller's jitter */
 	uint32_t nr_discoveries; /* one-shots under way */
+	bool connected_once;	 /* the other reactors run */
 	bool closing, close_posted;
+	struct nvhi_api_farewell *farewells; /* one a reactor but home */
+	uint32_t nr_farewells;		     /* not yet answered; atomic */
 	void (*close_done)(void *arg);
 	void *close_arg;
 	struct nvhi_msg close_msg;

@@ -45,7 +45,7 @@ struct nvh_host_opts {
 /* -EINVAL (bad NQN or UUID, no reactor), -ENOMEM, -EPERM. The reactors must outlive the host. */
 int nvh_host_create(const struct nvh_host_opts *opts, struct nvh_host **ret_host);
 /* Disconnects everything (orderly shutdown, bounded), then calls done; the host is then freed.
- * Home reactor. All channels must have been closed. */
+ * Home reactor. All channels must have been closed; all reactors run until done is called. */
 void nvh_host_close(struct nvh_host *host, void (*done)(void *arg), void *arg);
 const char *nvh_host_nqn(const struct nvh_host *host);
 /* 36 characters and NUL. */

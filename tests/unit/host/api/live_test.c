@@ -12,7 +12,7 @@
 
 #include "base/reactor.h"
 #include "tests/unit/nvh_cunit.h"
-#include "tests/unit/target_fixture.h"
+#include "tests/unit/api_target.h"
 
 #define REACTORS 2
 #define DEPTH 16
