@@ -379,6 +379,35 @@ static void times_are_the_reactors(void)
 	tq_destroy();
 }
 
+static void what_there_is_no_connection_for_is_said(void)
+{
+	struct nvhi_stream_info info;
+	char local[32] = "x", peer[32] = "x";
+
+	tq_create(&io);
+	CU_ASSERT_EQUAL(nvhi_transport_tcp.info(tq.qpair, &info), -ENOTCONN);
+	nvhi_transport_tcp.names(tq.qpair, local, sizeof(local), peer, sizeof(peer));
+	CU_ASSERT_STRING_EQUAL(local, "");
+	CU_ASSERT_STRING_EQUAL(peer, "");
+	tq_destroy();
+
+	tq_live(&io);
+	CU_ASSERT_EQUAL(nvhi_transport_tcp.info(tq.qpair, &info), -EOPNOTSUPP);
+	nvhi_transport_tcp.names(tq.qpair, local, sizeof(local), peer, sizeof(peer));
+	CU_ASSERT_STRING_EQUAL(local, "here");
+	CU_ASSERT_STRING_EQUAL(peer, "there");
+	CU_ASSERT_STRING_EQUAL(tq.qpair->name, "nvh0/q1");
+	tq_destroy();
+}
+
+static void any_memory_will_do(void)
+{
+	tq_create(&io);
+	CU_ASSERT_EQUAL(nvhi_transport_tcp.mem_register(tq.tctrlr, buf, sizeof(buf)), 0);
+	nvhi_transport_tcp.mem_unregister(tq.tctrlr, buf, sizeof(buf));
+	tq_destroy();
+}
+
 NVH_UNIT_MAIN("fabric/tcp qpair", NVH_TEST(a_loss_is_told_once_and_keeps_the_requests_lent),
 	      NVH_TEST(a_failing_send_is_a_loss),
 	      NVH_TEST(a_hangup_without_a_byte_to_read_is_a_loss),
@@ -391,4 +420,5 @@ NVH_UNIT_MAIN("fabric/tcp qpair", NVH_TEST(a_loss_is_told_once_and_keeps_the_req
 	      NVH_TEST(a_loss_found_while_revoking_is_not_told),
 	      NVH_TEST(a_pdu_that_stops_half_way_ends_by_its_deadline),
 	      NVH_TEST(one_byte_a_second_is_not_progress), NVH_TEST(a_slow_link_is_not_a_dead_one),
-	      NVH_TEST(a_quiet_queue_has_no_deadline), NVH_TEST(times_are_the_reactors))
+	      NVH_TEST(a_quiet_queue_has_no_deadline), NVH_TEST(times_are_the_reactors),
+	      NVH_TEST(what_there_is_no_connection_for_is_said), NVH_TEST(any_memory_will_do))
