@@ -24,9 +24,7 @@ static void admin_connected(struct nvhi_qpair *qpair, int err, const struct nvh_
 		return;
 	if (err) {
 		nvhi_ctrlr_fail(ctrlr, err, cpl, "connect", "%s",
-				cpl             ? ""
-				: qpair->why[0] ? qpair->why
-						: strerror(-err));
+				qpair->why[0] ? qpair->why : strerror(-err));
 		return;
 	}
 	nvhi_ctrlr_enable(ctrlr);
