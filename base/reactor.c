@@ -238,7 +238,8 @@ void nvhi_reactor_loop(struct nvh_reactor *reactor)
 		if (activity)
 			nvhi_idle_worked(reactor);
 		else if (!done)
-			nvhi_idle_wait(reactor, NVHI_NEVER);
+			done = nvhi_idle_wait(reactor, NVHI_NEVER);
+		assert(done >= 0); /* epoll fails only when somebody closed our descriptor */
 	}
 	__atomic_store_n(&reactor->stopping, 0, __ATOMIC_RELAXED);
 	nvhi_reactor_leave(previous);
