@@ -9,8 +9,7 @@
 #include "tests/unit/nvh_cunit.h"
 #include "tests/unit/reactor_fixture.h"
 
-/* ---- pollers and deferred work ----------------------------------------------------------------
- */
+/* ---- pollers and deferred work --------------------------------------------------------------- */
 
 static void a_busy_poller_keeps_the_reactor_awake(void)
 {
@@ -90,8 +89,7 @@ static void work_that_defers_itself_for_ever_does_not_hold_up_the_turn(void)
 	teardown();
 }
 
-/* ---- running ----------------------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static void run_with_zero_does_not_wait_and_with_a_limit_returns_then(void)
 {
@@ -105,8 +103,7 @@ static void run_with_zero_does_not_wait_and_with_a_limit_returns_then(void)
 	teardown();
 }
 
-/* ---- simulated --------------------------------------------------------------------------------
- */
+/* ---- simulated ------------------------------------------------------------------------------- */
 
 static void a_simulated_reactor_has_no_descriptors_and_takes_its_time_from_outside(void)
 {
@@ -129,8 +126,7 @@ static void a_simulated_reactor_has_no_descriptors_and_takes_its_time_from_outsi
 	teardown();
 }
 
-/* ---- out of memory ----------------------------------------------------------------------------
- */
+/* ---- out of memory --------------------------------------------------------------------------- */
 
 static int create_and_destroy(void *arg)
 {
