@@ -18,6 +18,9 @@ bool nvhi_api_reactor_is_served(struct nvh_reactor *reactor);
 
 /* ---- identity ---------------------------------------------------------------------------- */
 
+/* "/etc/nvme"; tests point it elsewhere. */
+extern const char *nvhi_api_system_folder;
+
 struct nvhi_api_identity {
 	char hostnqn[224];
 	uint8_t hostid[16];

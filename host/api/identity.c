@@ -17,6 +17,8 @@
 #include "fabric/nqn.h"
 #include "host/api/api.h"
 
+const char *nvhi_api_system_folder = "/etc/nvme";
+
 static int uuid_random(uint8_t ret_uuid[16])
 {
 	if (getrandom(ret_uuid, 16, 0) != 16)
@@ -44,6 +46,15 @@ static int file_first_line(const char *path, char *line, size_t len)
 	while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
 		*--end = '\0';
 	return line[0] ? 0 : -ENOENT;
+}
+
+/* The line of the file that nvme-cli and the kernel's host use. */
+static int system_line(const char *name, char *line, size_t len)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", nvhi_api_system_folder, name);
+	return file_first_line(path, line, len);
 }
 
 /* The user's own folder of settings. -ENOENT when there is no home. */
@@ -126,7 +137,7 @@ static int identity_nqn(const char *hostnqn, char *nqn, size_t len, bool *ret_sy
 		snprintf(nqn, len, "%s", hostnqn);
 		return 0;
 	}
-	if (!file_first_line("/etc/nvme/hostnqn", nqn, len)) {
+	if (!system_line("hostnqn", nqn, len)) {
 		*ret_system = true;
 		return 0;
 	}
@@ -146,13 +157,13 @@ static int identity_id(const char *hostid, const char *nqn, bool system, char *t
 		snprintf(text, len, "%s", hostid);
 		return 0;
 	}
-	if (system && !file_first_line("/etc/nvme/hostid", text, len))
+	if (system && !system_line("hostid", text, len))
 		return 0;
 	if (!nvhi_nqn_to_uuid(nqn, uuid)) {
 		nvhi_uuid_format(uuid, text);
 		return 0;
 	}
-	if (!file_first_line("/etc/nvme/hostid", text, len))
+	if (!system_line("hostid", text, len))
 		return 0;
 	if (uuid_random(uuid))
 		return -EIO;
@@ -174,8 +185,8 @@ int nvhi_api_identity_load(const char *hostnqn, const char *hostid,
 	if (err)
 		return err;
 	if (nvhi_nqn_check_lenient(nqn, &why)) {
-		snprintf(errbuf, errbuf_len, "host NQN \"%.240s\"%s: %s (nvhost gen-hostnqn makes one)",
-			 nqn, system ? " in /etc/nvme/hostnqn" : "", why);
+		snprintf(errbuf, errbuf_len, "host NQN \"%.240s\"%s%s: %s (nvhost gen-hostnqn makes one)",
+			 nqn, system ? " in " : "", system ? nvhi_api_system_folder : "", why);
 		return -EINVAL;
 	}
 	snprintf(id.hostnqn, sizeof(id.hostnqn), "%.223s", nqn);
