@@ -214,6 +214,8 @@ static void tell(struct nvhi_defer *defer)
 
 	q->tell = 0;
 	if (what & NVHI_TCP_TELL_REVOKED) {
+		nvhi_log(DEBUG, TCP, "%s: revoked, %u commands go back", q->qpair.name,
+			 q->qpair.inflight);
 		nvhi_tcp_give_back_all(q, q->err ? q->err : -ECANCELED);
 		nvhi_tcp_set_state(q, NVHI_TCP_REVOKED);
 		events->revoked(&q->qpair);
@@ -288,11 +290,26 @@ err_free:
 	return err;
 }
 
+static void log_counters(const struct nvhi_tcp_qpair *q)
+{
+	const struct nvhi_tcp_counters *c = &q->counters;
+
+	nvhi_log(DEBUG, TCP,
+		 "%s: %llu commands, %llu sends (%llu found the stream full), %llu receives "
+		 "(%llu in vain), %llu PDUs in, %llu R2Ts, %llu bytes out, %llu in",
+		 q->qpair.name, (unsigned long long)c->commands, (unsigned long long)c->writes,
+		 (unsigned long long)c->blocked, (unsigned long long)c->reads,
+		 (unsigned long long)c->empty_reads, (unsigned long long)c->pdus_in,
+		 (unsigned long long)c->r2ts, (unsigned long long)c->bytes_out,
+		 (unsigned long long)c->bytes_in);
+}
+
 void nvhi_tcp_qpair_destroy(struct nvhi_qpair *qpair)
 {
 	struct nvhi_tcp_qpair *q = nvhi_tcp_qpair_of(qpair);
 
 	assert(qpair->inflight == 0);
+	log_counters(q);
 	nvhi_tcp_close(q);
 	nvhi_timer_cancel(qpair->reactor, &q->timer);
 	nvhi_reactor_undefer(qpair->reactor, &q->tell_defer);

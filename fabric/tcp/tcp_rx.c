@@ -157,6 +157,9 @@ static void rx_header(struct nvhi_tcp_qpair *q)
 	const union nvhi_pdu_hdr *hdr = q->rx.hdr;
 
 	q->counters.pdus_in++;
+	nvhi_log(TRACE, TCP, "%s: < %s flags %02x PLEN %u data %u", q->qpair.name,
+		 nvh_tcp_pdu_name(q->rx.type), q->rx.flags, nvh_le32_get(hdr->ch.plen),
+		 q->rx.data_len);
 	switch (q->rx.type) {
 	case NVH_TCP_CAPSULE_RESP:
 		rx_response(q, &hdr->capsule_resp.cpl);

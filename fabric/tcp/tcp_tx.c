@@ -163,6 +163,7 @@ static void tx_encode_capsule(struct nvhi_tcp_qpair *q, struct nvhi_tcp_slot *sl
 	uint32_t hdr = nvhi_pdu_capsule_cmd_build(q->tx.arena + q->tx.arena_used, &q->params,
 						  &slot->req->cmd, len);
 
+	nvhi_log(TRACE, TCP, "%s: > CapsuleCmd CID %u data %u", q->qpair.name, slot->cid, len);
 	slot->encoded = true;
 	slot->tx_start = q->tx.queued;
 	tx_begin_pdu(q, slot, hdr, len);
@@ -177,6 +178,8 @@ static void tx_encode_h2c(struct nvhi_tcp_qpair *q, struct nvhi_tcp_slot *slot)
 		nvhi_pdu_h2c_data_build(q->tx.arena + q->tx.arena_used, &q->params, slot->cid,
 					r2t->ttag, r2t->offset, len, len == r2t->left);
 
+	nvhi_log(TRACE, TCP, "%s: > H2CData CID %u TTAG %u DATAO %u DATAL %u", q->qpair.name,
+		 slot->cid, r2t->ttag, r2t->offset, len);
 	r2t->offset += len;
 	r2t->left -= len;
 	if (r2t->left == 0) {
