@@ -1,7 +1,8 @@
 /*
  * Fuzz target: target-lite's connections against a host that says what the input says: handshakes,
  * Connects, commands of any kind, data for R2Ts right and wrong, raw bytes, in pieces, with time
- * passing and streams ending. Two connections at once, so that one can be an I/O queue of the other.
+ * passing, streams ending, and an operator at work. Two connections at once, so that one can be an
+ * I/O queue of the other.
  *
  * Holds for every input: what the target sends is a sequence of well-formed PDUs; a command is
  * answered at most once; an R2T and C2HData stay within their command; and when the host has left,
@@ -28,6 +29,7 @@ struct host_wire {
 	struct nvhi_pdu_params params; /* role host: we are one */
 	struct {
 		bool out;
+		bool connect; /* an admin Connect */
 		uint32_t len; /* that its SGL describes */
 		uint32_t got;
 	} cmds[CIDS];
@@ -38,8 +40,10 @@ struct host_wire {
 
 static struct host_wire wires[WIRES];
 static struct tl_target *target;
+static struct tl_subsystem *subsystem;
+static struct tl_bdev *bdev;
 static uint16_t cntlid;
-static unsigned int steps_done;
+static int changes; /* asked for and not done */
 
 /* ---- the target, once ----------------------------------------------------------------------- */
 
@@ -48,11 +52,69 @@ static void some_random(void *buf, size_t len)
 	memset(buf, 0x5a, len);
 }
 
-static void step_done(void *arg, int err)
+static const struct tl_listen_addr listen_addr = {
+	.trtype = TL_TRTYPE_TCP, .adrfam = TL_ADRFAM_IPV4, .traddr = "127.0.0.1", .trsvcid = "4420"
+};
+
+static void change_done(void *arg, int err)
 {
 	(void)arg;
-	FUZZ_CHECK(!err);
-	steps_done++;
+	(void)err; /* of two changes one may come too late */
+	changes--;
+}
+
+/* A change that was accepted will be reported once. */
+static void changing(int err)
+{
+	changes += !err;
+}
+
+static void add_ns(void)
+{
+	uint32_t nsid;
+
+	changing(tl_subsystem_add_ns(subsystem,
+				     &(struct tl_ns_opts){ .bdev_name = "Malloc0", .nsid = 1 },
+				     change_done, NULL, &nsid));
+}
+
+static void add_listener(void)
+{
+	changing(tl_subsystem_add_listener(subsystem, &listen_addr, false, TL_ANA_OPTIMIZED,
+					   change_done, NULL, NULL));
+}
+
+/* What an operator does meanwhile. */
+static void manage(uint8_t what)
+{
+	static const enum tl_ana_state states[] = { TL_ANA_OPTIMIZED, TL_ANA_NON_OPTIMIZED,
+						    TL_ANA_INACCESSIBLE, TL_ANA_CHANGE };
+
+	switch (what % 8) {
+	case 0:
+		add_ns();
+		break;
+	case 1:
+		changing(tl_subsystem_remove_ns(subsystem, 1, change_done, NULL));
+		break;
+	case 2:
+	case 3:
+		changing(tl_subsystem_set_ana_state(subsystem, &listen_addr, what >> 7,
+						    states[what >> 5 & 3], change_done, NULL));
+		break;
+	case 4:
+		tl_bdev_resize(bdev, what & 0x80 ? 128 : 256);
+		break;
+	case 5:
+		tl_target_discovery_changed(target);
+		break;
+	case 6:
+		add_listener();
+		break;
+	default:
+		changing(tl_subsystem_remove_listener(subsystem, &listen_addr, change_done, NULL));
+		break;
+	}
 }
 
 static void start(void)
@@ -63,14 +125,8 @@ static void start(void)
 	struct tl_subsystem_opts sopts = { .nqn = SUBNQN, .serial_number = "1",
 					   .model_number = "fuzz", .max_namespaces = 32,
 					   .allow_any_host = true, .ana_reporting = true };
-	struct tl_listen_addr addr = { .trtype = TL_TRTYPE_TCP, .adrfam = TL_ADRFAM_IPV4,
-				       .traddr = "127.0.0.1", .trsvcid = "4420" };
-	struct tl_ns_opts nopts = { .bdev_name = "Malloc0" };
 	struct tl_transport_opts opts;
 	struct tl_transport *transport;
-	struct tl_subsystem *ss;
-	struct tl_bdev *bdev;
-	uint32_t nsid;
 
 	tl_transport_opts_default(&opts);
 	opts.num_shared_buffers = 2; /* so that requests wait for one */
@@ -79,14 +135,25 @@ static void start(void)
 	if (tl_target_create(&topts, &reactor, 1, &target) ||
 	    tl_tcp_create(target, &opts, fuzz_net(), &transport) ||
 	    tl_malloc_create(&target->bdevs, &bopts, &bdev) ||
-	    tl_subsystem_create(target, &sopts, &ss))
+	    tl_subsystem_create(target, &sopts, &subsystem))
 		abort();
-	tl_subsystem_start(ss, step_done, NULL);
-	if (tl_subsystem_add_ns(ss, &nopts, step_done, NULL, &nsid) ||
-	    tl_subsystem_add_listener(ss, &addr, false, TL_ANA_OPTIMIZED, step_done, NULL, NULL))
-		abort();
+	changes++;
+	tl_subsystem_start(subsystem, change_done, NULL);
 	fuzz_run();
-	FUZZ_CHECK(steps_done == 3);
+}
+
+/* As every input finds it. */
+static void restore(void)
+{
+	fuzz_run();
+	manage(1);
+	manage(7);
+	fuzz_run();
+	manage(4);
+	add_ns();
+	add_listener();
+	fuzz_run();
+	FUZZ_CHECK(!changes);
 }
 
 /* ---- what the target says ------------------------------------------------------------------- */
@@ -99,8 +166,8 @@ static void hear_response(struct host_wire *w, const struct nvh_cpl *cpl)
 		return;
 	FUZZ_CHECK(cid < CIDS && w->cmds[cid].out);
 	w->cmds[cid].out = false;
-	if (!nvh_cpl_is_error(cpl))
-		cntlid = (uint16_t)nvh_le32_get(cpl->dw0); /* if it answered a Connect */
+	if (w->cmds[cid].connect && !nvh_cpl_is_error(cpl))
+		cntlid = (uint16_t)nvh_le32_get(cpl->dw0);
 }
 
 static void hear_c2h(struct host_wire *w, const struct nvh_tcp_c2h_data *pdu)
@@ -203,6 +270,7 @@ static void put_cmd(struct host_wire *w, struct nvh_cmd *cmd, const void *data, 
 	if (cid >= CIDS || w->cmds[cid].out || w->wire.closed)
 		return;
 	w->cmds[cid].out = true;
+	w->cmds[cid].connect = false;
 	w->cmds[cid].got = 0;
 	w->cmds[cid].len = nvh_le32_get(cmd->dptr.sgl.len);
 	put_digested(w, buf, nvhi_pdu_capsule_cmd_build(buf, &w->params, cmd, len), data, len);
@@ -233,6 +301,8 @@ static void put_connect(struct host_wire *w, uint16_t cid, uint16_t qid, uint16_
 	strcpy(data.hostnqn, HOSTNQN);
 	memcpy(&sqe, &cmd, sizeof(sqe));
 	put_cmd(w, &sqe, &data, sizeof(data));
+	if (cid < CIDS && !qid)
+		w->cmds[cid].connect = true;
 }
 
 static void put_enable(struct host_wire *w, uint32_t cc)
@@ -355,7 +425,10 @@ static void step(struct fuzz_input *in)
 		put_connect(w, 2, op >> 5 & 3, fuzz_u8(in), fuzz_u8(in), op & 0x80);
 		break;
 	case 3:
-		put_enable(w, 0x00460000u | (fuzz_u8(in) & 0xf) << 12 | (op >> 5 & 1));
+		if (op & 0x40)
+			manage(fuzz_u8(in));
+		else
+			put_enable(w, 0x00460000u | (fuzz_u8(in) & 0xf) << 12 | (op >> 5 & 1));
 		break;
 	case 4:
 	case 5:
@@ -404,6 +477,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!target)
 		start();
+	restore();
 	cntlid = 1;
 	for (unsigned int i = 0; i < WIRES; i++) {
 		struct fuzz_wire wire = wires[i].wire;
@@ -420,6 +494,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned int i = 0; i < WIRES; i++)
 		leave(&wires[i]);
 	fuzz_pass(60000);
+	FUZZ_CHECK(!changes);
 	stats = &target->groups[0].stats;
 	FUZZ_CHECK(!stats->current_admin_qpairs && !stats->current_io_qpairs &&
 		   !stats->current_unassociated_qpairs && !stats->pending_io);
