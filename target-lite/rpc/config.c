@@ -176,6 +176,7 @@ struct config_load {
 	struct json_object *entries; /* {"method", "params"} in order */
 	struct json_object *undos;   /* likewise, to be run last first */
 	size_t next;
+	uint16_t crdt[3]; /* before */
 	bool undoing, running, waiting;
 	char failure[640];
 	tl_rpc_loaded_fn done;
@@ -191,6 +192,8 @@ static void load_end(struct config_load *load)
 	char failure[sizeof(load->failure)];
 
 	memcpy(failure, load->failure, sizeof(failure));
+	if (load->undoing && load->rpc)
+		tl_target_set_crdt(load->rpc->target, load->crdt);
 	nvhi_list_del(&load->link);
 	json_object_put(load->entries);
 	json_object_put(load->undos);
@@ -359,6 +362,7 @@ static void load_start(struct tl_rpc *rpc, struct json_object *subsystems, tl_rp
 	}
 	load->local.fn = load_stepped;
 	load->rpc = rpc;
+	memcpy(load->crdt, rpc->target->crdt, sizeof(load->crdt));
 	nvhi_list_add_tail(&rpc->loads, &load->link);
 	load->done = done;
 	load->arg = arg;
@@ -446,7 +450,7 @@ static void load_config(struct nvhi_rpc_call *call)
 const struct nvhi_rpc_method tl_rpc_config_methods[] = {
 	{"save_config", save_config, save_fields, "the calls that make all this again",
 	 TL_RPC_RUNTIME},
-	{"load_config", load_config, load_fields, "runs such calls; all or nothing", TL_RPC_ANY},
+	{"load_config", load_config, load_fields, "runs such calls, and undoes them when one fails", TL_RPC_ANY},
 	{"framework_get_subsystems", framework_get_subsystems, no_fields,
 	 "the parts of a configuration", TL_RPC_RUNTIME},
 	{"framework_get_config", framework_get_config, get_config_fields,

@@ -30,11 +30,11 @@ static const struct nvhi_json_field create_fields[] = {
 	OPT(max_io_qpairs_per_ctrlr, U32, .min = 1, .max = 65534, .help = "I/O queues (127)"),
 	OPT(in_capsule_data_size, U32, .max = 1u << 20,
 	    .help = "bytes of data in a command capsule (4096)"),
-	OPT(max_io_size, U32, .min = 4096, .max = TL_TCP_IO_SIZE_MAX,
+	OPT(max_io_size, U32, .min = 8192, .max = TL_TCP_IO_SIZE_MAX,
 	    .help = "bytes of one command (131072)"),
 	OPT(io_unit_size, U32, .min = 1, .help = "deprecated; kept for listings"),
-	OPT(max_aq_depth, U32, .min = 2, .max = 4096, .help = "entries of the admin queue (128)"),
-	OPT(num_shared_buffers, U32, .min = 1, .max = 1u << 20,
+	OPT(max_aq_depth, U32, .min = 32, .max = 4096, .help = "entries of the admin queue (128)"),
+	OPT(num_shared_buffers, U32, .min = 1, .max = 65536,
 	    .help = "data buffers of a poll group (511)"),
 	OPT(buf_cache_size, U32, .help = "deprecated; kept for listings"),
 	NVHI_JSON_FIELD(create_transport, iobuf_small_cache_size, U32, .help = "kept for listings",
@@ -43,14 +43,15 @@ static const struct nvhi_json_field create_fields[] = {
 	OPT(zcopy, BOOL, .help = "kept for listings: reads lend memory wherever they can"),
 	OPT(c2h_success, BOOL, .help = "C2HData may carry the completion (true)"),
 	OPT(dif_insert_or_strip, BOOL, .help = "only false"),
-	OPT(sock_priority, U32, .max = 16, .help = "SO_PRIORITY of connections (0)"),
+	OPT(sock_priority, U32, .help = "only 0"),
 	OPT(acceptor_backlog, U32, .min = 1, .max = 65535, .help = "of the listening socket (100)"),
 	OPT(abort_timeout_sec, U32, .help = "kept for listings"),
 	OPT(control_msg_num, U32, .max = 65535, .help = "kept for listings"),
 	OPT(ack_timeout, U32, .help = "kept for listings (RDMA)"),
 	OPT(data_wr_pool_size, U32, .help = "kept for listings (RDMA)"),
 	OPT(disable_command_passthru, BOOL, .help = "kept for listings: nothing is passed through"),
-	OPT(kas, U32, .max = 65535, .help = "keep-alive granularity, units of 100 ms (1)"),
+	OPT(kas, U32, .max = 65535,
+	    .help = "keep-alive granularity, units of 100 ms (1); 0: no keep-alive"),
 	OPT(min_kato, U32, .help = "a shorter keep-alive timeout is raised to this, ms (0)"),
 	NVHI_JSON_FIELD(create_transport, masked_oncs, ARRAY, .help = "only empty"),
 	NVHI_JSON_FIELD(create_transport, masked_fuses, ARRAY, .help = "only empty"),
@@ -71,12 +72,17 @@ static int check_transport(struct nvhi_rpc_call *call, struct create_transport *
 {
 	if (p->opts.dif_insert_or_strip) {
 		tl_rpc_unsupported(call, "dif_insert_or_strip");
+	} else if (p->opts.sock_priority) {
+		tl_rpc_unsupported(call, "sock_priority");
 	} else if (p->masked_oncs && json_object_array_length(p->masked_oncs)) {
 		tl_rpc_unsupported(call, "masked_oncs");
 	} else if (p->masked_fuses && json_object_array_length(p->masked_fuses)) {
 		tl_rpc_unsupported(call, "masked_fuses");
 	} else if (p->opts.max_io_size & (p->opts.max_io_size - 1)) {
 		tl_rpc_bad_param(call, "max_io_size", "%u is no power of two", p->opts.max_io_size);
+	} else if (p->opts.in_capsule_data_size & 15) {
+		tl_rpc_bad_param(call, "in_capsule_data_size", "%u is no multiple of 16",
+				 p->opts.in_capsule_data_size);
 	} else {
 		if (p->has_small)
 			p->opts.buf_cache_size = p->iobuf_small_cache_size;
