@@ -1,6 +1,6 @@
 /*
- * One input of a PDU fuzz target: the stream is decoded three times, in one read, in uneven pieces
- * into scattered buffers, and discarded; all must tell the same story.
+ * One input of a PDU fuzz target: the stream is decoded in one read, in uneven pieces into scattered
+ * buffers, discarded, and borrowed from staging; all must tell the same story.
  *
  * With the switch for it the digests are made right first, so that the fuzzer gets behind them.
  */
@@ -32,6 +32,7 @@ struct plan {
 	size_t element;
 	uint32_t staging;
 	bool discard;
+	bool borrow; /* take payload from staging where it is whole */
 };
 
 static void story_add(struct story *story, const void *bytes, size_t len)
@@ -133,6 +134,21 @@ static void check_error(const struct nvhi_pdu_rx *rx)
 		   sizeof(term));
 }
 
+/* Tells of a payload that was borrowed as if it had been delivered. */
+static bool borrow(struct nvhi_pdu_rx *rx, struct story *story)
+{
+	bool good = false;
+	const void *data = nvhi_pdu_rx_borrow(rx, &good);
+
+	if (!data)
+		return false;
+	story->last = good ? NVHI_PDU_RX_DATA : NVHI_PDU_RX_BAD_DIGEST;
+	story->events++;
+	story_add(story, &story->last, sizeof(story->last));
+	story_add(story, data, rx->data_len);
+	return true;
+}
+
 static struct story decode(const struct nvhi_pdu_params *params, const struct plan *plan,
 			   const uint8_t *stream, size_t len)
 {
@@ -168,7 +184,7 @@ static struct story decode(const struct nvhi_pdu_params *params, const struct pl
 		if (story.last == NVHI_PDU_RX_HEADER) {
 			check_header(&rx);
 			story_add(&story, rx.hdr, rx.hdr_len);
-			if (rx.data_len)
+			if (rx.data_len && !(plan->borrow && borrow(&rx, &story)))
 				choose(&rx, plan, &dest, &iov);
 			continue;
 		}
@@ -204,7 +220,8 @@ void pdu_fuzz_one(enum nvhi_pdu_role role, const uint8_t *data, size_t size)
 	struct plan whole = { .staging = FUZZ_STREAM_MAX };
 	struct plan pieces = { .staging = 256, .step = 1 + switches % 37, .element = 7 };
 	struct plan dropped = { .staging = 300, .step = 0, .discard = true };
-	struct story a, b, c;
+	struct plan borrowed = { .staging = 700, .borrow = true };
+	struct story a, b, c, d;
 	size_t len = in.left < sizeof(stream) ? in.left : sizeof(stream);
 
 	if (!params.ic_done)
@@ -215,6 +232,8 @@ void pdu_fuzz_one(enum nvhi_pdu_role role, const uint8_t *data, size_t size)
 	a = decode(&params, &whole, stream, len);
 	b = decode(&params, &pieces, stream, len);
 	c = decode(&params, &dropped, stream, len);
+	d = decode(&params, &borrowed, stream, len);
+	FUZZ_CHECK(a.crc == d.crc && a.events == d.events && a.last == d.last);
 	FUZZ_CHECK(a.crc == b.crc && a.events == b.events && a.last == b.last);
 	FUZZ_CHECK(a.events == c.events && a.last == c.last);
 }

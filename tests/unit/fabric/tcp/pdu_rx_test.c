@@ -19,6 +19,7 @@ struct rx_plan {
 	uint32_t staging;	/* size of the staging buffer */
 	size_t element;		/* bytes an iovec element of the destination; 0: all in one */
 	bool discard;
+	bool borrow;		/* take payload from staging where it is whole */
 	int window;		/* elements offered to nvhi_pdu_rx_window */
 };
 
@@ -95,6 +96,23 @@ static void rx_choose(struct rx_run *run)
 	run->payload_len += len;
 }
 
+/* Takes the payload from where it stands in staging: the DATA or BAD_DIGEST that is expected next. */
+static bool rx_borrow(struct rx_run *run)
+{
+	const struct golden_event *want = &run->golden->events[run->events + 1];
+	bool good = false;
+	const void *data = nvhi_pdu_rx_borrow(&run->rx, &good);
+
+	if (!data)
+		return false;
+	memcpy(run->payload + run->payload_len, data, run->rx.data_len);
+	run->payload_len += run->rx.data_len;
+	if (want->event != (good ? NVHI_PDU_RX_DATA : NVHI_PDU_RX_BAD_DIGEST))
+		rx_differ(run, "wrong digest verdict", good);
+	run->events++;
+	return true;
+}
+
 static void rx_see(struct rx_run *run, enum nvhi_pdu_event event)
 {
 	const struct golden_event *want = &run->golden->events[run->events];
@@ -112,7 +130,7 @@ static void rx_see(struct rx_run *run, enum nvhi_pdu_event event)
 		if (memcmp(rx->hdr, run->golden->bytes + run->hdr_at, rx->hdr_len))
 			rx_differ(run, "header bytes differ at", run->hdr_at);
 		run->hdr_at += nvh_le32_get(rx->hdr->ch.plen);
-		if (rx->data_len)
+		if (rx->data_len && !(run->plan->borrow && rx_borrow(run)))
 			rx_choose(run);
 	} else if (event == NVHI_PDU_RX_ERROR) {
 		if (rx->error.fes != want->fes)
@@ -207,6 +225,19 @@ static void play_discard(const struct golden *golden)
 static void digests_are_checked_of_discarded_payload_too(void)
 {
 	CU_ASSERT(golden_each("tcp", play_discard) >= 40);
+}
+
+static void play_borrow(const struct golden *golden)
+{
+	rx_play(golden, &(struct rx_plan){ .staging = 4096, .window = 2, .borrow = true });
+	for (size_t at = 1; at < golden->len; at += 3)
+		rx_play(golden, &(struct rx_plan){ .split = at, .staging = 2048, .window = 2,
+						   .borrow = true });
+}
+
+static void a_payload_whole_in_staging_can_be_borrowed(void)
+{
+	CU_ASSERT(golden_each("tcp", play_borrow) >= 40);
 }
 
 /* ---- where bytes go ------------------------------------------------------------------------- */
@@ -337,6 +368,7 @@ NVH_UNIT_MAIN("fabric/tcp/pdu_rx", NVH_TEST(every_golden_stream_decodes_whole),
 	      NVH_TEST(every_golden_stream_decodes_split_at_every_byte),
 	      NVH_TEST(every_golden_stream_decodes_byte_by_byte),
 	      NVH_TEST(digests_are_checked_of_discarded_payload_too),
+	      NVH_TEST(a_payload_whole_in_staging_can_be_borrowed),
 	      NVH_TEST(the_rest_of_a_payload_is_read_straight_to_its_place),
 	      NVH_TEST(staging_is_not_offered_behind_a_destination_that_is_cut),
 	      NVH_TEST(a_payload_discarded_midway_no_longer_touches_its_destination),
