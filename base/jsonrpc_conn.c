@@ -119,7 +119,7 @@ int nvhi_rpc_conn_send(struct rpc_conn *conn, struct json_object *message)
 	out->len = len + 1;
 	out->sent = 0;
 	if (nvhi_list_empty(&conn->outs))
-		conn->out_progress = nvhi_reactor_now(conn->server->reactor);
+		conn->out_progress = nvhi_reactor_clock(conn->server->reactor);
 	nvhi_list_add_tail(&conn->outs, &out->link);
 	conn->out_bytes += out->len;
 	nvhi_reactor_defer(conn->server->reactor, &conn->work);
@@ -130,7 +130,7 @@ static void conn_sent(struct rpc_conn *conn, size_t len)
 {
 	struct rpc_out *out, *next;
 
-	conn->out_progress = nvhi_reactor_now(conn->server->reactor);
+	conn->out_progress = nvhi_reactor_clock(conn->server->reactor);
 	conn->out_bytes -= len;
 	nvhi_list_for_each_safe(out, next, &conn->outs, link) {
 		size_t part = out->len - out->sent < len ? out->len - out->sent : len;
@@ -270,7 +270,7 @@ static void conn_consume(struct rpc_conn *conn)
 		memmove(conn->in, conn->in + start, conn->in_len - start);
 		conn->in_len -= start;
 		conn->in_scanned -= start;
-		conn->request_began = nvhi_reactor_now(conn->server->reactor);
+		conn->request_began = nvhi_reactor_clock(conn->server->reactor);
 	}
 }
 
@@ -289,7 +289,7 @@ static int conn_append(struct rpc_conn *conn, const char *bytes, size_t len)
 		conn->in_size = size;
 	}
 	if (conn->in_len == 0)
-		conn->request_began = nvhi_reactor_now(conn->server->reactor);
+		conn->request_began = nvhi_reactor_clock(conn->server->reactor);
 	memcpy(conn->in + conn->in_len, bytes, len);
 	conn->in_len += len;
 	return 0;
@@ -372,7 +372,7 @@ static void conn_advance(struct rpc_conn *conn)
 	bool rested = conn->rested;
 
 	if (rested) /* our fault, not the peer's, that its bytes had to wait */
-		conn->request_began = nvhi_reactor_now(conn->server->reactor);
+		conn->request_began = nvhi_reactor_clock(conn->server->reactor);
 	do {
 		conn_consume(conn);
 		rested = conn_rests(conn);
@@ -384,7 +384,7 @@ static void conn_advance(struct rpc_conn *conn)
 		nvhi_rpc_conn_fail(conn); /* all answered; half a request is nothing */
 	if (conn->state == RPC_CONN_CLOSING && !conn->call_count && nvhi_list_empty(&conn->outs)) {
 		conn->state = RPC_CONN_LINGER;
-		conn->out_progress = nvhi_reactor_now(conn->server->reactor);
+		conn->out_progress = nvhi_reactor_clock(conn->server->reactor);
 		shutdown(conn->source.fd, SHUT_WR);
 	}
 	if (conn->state != RPC_CONN_GONE)

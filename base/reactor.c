@@ -1,5 +1,5 @@
 /*
- * The reactor's life and its turn: inbox, due timers, sources, pollers, deferred work. What a turn
+ * The reactor's life and its turn: inbox, sources, pollers, due timers, deferred work. What a turn
  * finds to do, it does; waiting is reactor_idle.c's. Owner thread, but for nvhi_reactor_stop.
  */
 #include <assert.h>
@@ -189,11 +189,11 @@ int nvhi_turn(struct nvh_reactor *reactor, int *ret_activity)
 	reactor->stats.turns++;
 
 	activity = nvhi_inbox_run(reactor);
-	if (reactor->timers.count > 0 && reactor->timers.slots[0].deadline <= now)
-		timers = nvhi_timers_run(reactor);
 	activity += nvhi_sources_run(reactor);
 	if (!nvhi_list_empty(&reactor->pollers))
 		activity += turn_pollers(reactor);
+	if (reactor->timers.count > 0 && reactor->timers.slots[0].deadline <= now)
+		timers = nvhi_timers_run(reactor);
 	if (!nvhi_list_empty(&reactor->deferred))
 		activity += turn_deferred(reactor);
 

@@ -3,9 +3,11 @@
  * inbox; everything that lives on a reactor is touched by its thread alone, so nothing here or
  * above takes a lock on an I/O path (docs/architecture.md, "one reactor owns what it touches").
  *
- * One turn: inbox -> due timers -> eager sources and pollers -> epoll -> deferred work. A turn
- * that found nothing to do counts against the spin budget; when that is spent the reactor blocks
- * in one epoll_wait until a descriptor, a message or the next timer wants it.
+ * One turn: inbox -> eager sources -> epoll -> pollers -> due timers -> deferred work. Timers come
+ * after I/O, so that an answer which lies in a socket is taken before its deadline strikes, even
+ * when the process was held up. A turn that found nothing to do counts against the spin budget;
+ * when that is spent the reactor blocks in one epoll_wait until a descriptor, a message or the next
+ * timer wants it.
  *
  * Objects (msg, timer, source, poller, defer) are embedded in their owner and recovered with
  * nvhi_container_of; the reactor allocates nothing after creation.

@@ -89,6 +89,32 @@ static void work_that_defers_itself_for_ever_does_not_hold_up_the_turn(void)
 	teardown();
 }
 
+static int tracing_source_fn(struct nvhi_source *source, unsigned int events)
+{
+	trace_add('i');
+	return pair_fn(source, events);
+}
+
+/* The process was stopped for longer than the deadline; the answer came in that time. */
+static void an_answer_that_has_come_is_taken_before_its_deadline_strikes(void)
+{
+	struct named_timer deadline = NAMED_TIMER('t');
+	struct pair_source pair;
+
+	for (int eager = 0; eager < 2; eager++) {
+		setup();
+		pair_open(&pair, NVHI_READABLE);
+		pair.source.fn = tracing_source_fn;
+		nvhi_source_set_eager(reactor, &pair.source, eager);
+		nvhi_timer_arm_at(reactor, &deadline.timer, 1);
+		pair_send(&pair);
+		nvhi_reactor_run(reactor, 0);
+		CU_ASSERT_STRING_EQUAL(trace, "it");
+		pair_close(&pair);
+		teardown();
+	}
+}
+
 /* ---- running --------------------------------------------------------------------------------- */
 
 static void run_with_zero_does_not_wait_and_with_a_limit_returns_then(void)
@@ -151,6 +177,7 @@ NVH_UNIT_MAIN("base/reactor", NVH_TEST(a_busy_poller_keeps_the_reactor_awake),
 	      NVH_TEST(deferred_work_runs_once_at_the_end_of_the_turn),
 	      NVH_TEST(deferred_work_may_take_back_other_deferred_work),
 	      NVH_TEST(work_that_defers_itself_for_ever_does_not_hold_up_the_turn),
+	      NVH_TEST(an_answer_that_has_come_is_taken_before_its_deadline_strikes),
 	      NVH_TEST(run_with_zero_does_not_wait_and_with_a_limit_returns_then),
 	      NVH_TEST(a_simulated_reactor_has_no_descriptors_and_takes_its_time_from_outside),
 	      NVH_TEST(creating_survives_every_allocation_failure))
