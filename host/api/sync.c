@@ -96,6 +96,30 @@ static int sync_run(struct sync_call *call, sync_start_fn start, struct nvh_reac
 	return err;
 }
 
+/* ---- anything -------------------------------------------------------------------------------- */
+
+struct sync_any {
+	struct sync_call call;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+static int any_start(struct sync_call *call)
+{
+	struct sync_any *any = nvhi_container_of(call, struct sync_any, call);
+
+	any->fn(any->arg);
+	sync_finish(call, 0);
+	return 0;
+}
+
+int nvh_reactor_call(struct nvh_reactor *reactor, void (*fn)(void *arg), void *arg)
+{
+	struct sync_any any = {.fn = fn, .arg = arg};
+
+	return sync_run(&any.call, any_start, reactor, reactor);
+}
+
 /* ---- connect, disconnect, close -------------------------------------------------------------- */
 
 struct sync_connect {

@@ -17,7 +17,7 @@ extern "C" {
 struct nvh_connect_opts {
 	size_t size;
 	const char *transport;	   /* "tcp", "rdma", "pcie", "vfio-user" */
-	const char *traddr;
+	const char *traddr;	   /* a host name is looked up, which blocks: prefer numbers */
 	const char *trsvcid;	   /* NULL: 4420, 8009 for discovery over TCP */
 	const char *subnqn;	   /* NULL: the discovery subsystem */
 	const char *host_traddr, *host_iface;
@@ -48,20 +48,25 @@ void nvh_connect_opts_init(struct nvh_connect_opts *opts, size_t size);
 typedef void (*nvh_connect_fn)(void *arg, int err, struct nvh_ctrlr *ctrlr, const char *message,
 			       const struct nvh_cpl *cpl);
 /* -EINVAL with the reason in errbuf when an option is wrong (done is not called then), -EALREADY when
- * equal parameters are connected and duplicate_connect is off, -ENOMEM. done never inside. */
+ * equal parameters are connected and duplicate_connect is off, -EEXIST when the name is taken,
+ * -EHOSTUNREACH for a host name that is not known, -ENODEV for a transport that is not built in,
+ * -ESHUTDOWN when the host is closing, -ENOMEM, -EPERM. done never inside; NULL: nobody is told. */
 int nvh_connect(struct nvh_host *host, const struct nvh_connect_opts *opts, nvh_connect_fn done,
 		void *arg, char *errbuf, size_t errbuf_len);
 /* Orderly: namespaces go, queued I/O completes with -ENOTCONN, CC.SHN, close. done may be NULL. */
 void nvh_disconnect(struct nvh_ctrlr *ctrlr, void (*done)(void *arg), void *arg);
-/* Resets the controller and reconnects it; I/O waits meanwhile. */
+/* Resets the controller and reconnects it; I/O waits meanwhile. done (may be NULL) tells 0 when it is
+ * live again. -ESHUTDOWN when it is being deleted, -ENOMEM. Base Specification 2.1, section 3.7. */
 int nvh_ctrlr_reset(struct nvh_ctrlr *ctrlr, void (*done)(void *arg, int err), void *arg);
-/* Re-reads the namespace list. */
+/* Re-reads the namespace list and every namespace. -ENOTCONN when not live, -ENOMEM. Base
+ * Specification 2.1, section 5.1.13.2. */
 int nvh_ctrlr_rescan(struct nvh_ctrlr *ctrlr, void (*done)(void *arg, int err), void *arg);
 
 struct nvh_ctrlr *nvh_ctrlr_next(struct nvh_host *host, struct nvh_ctrlr *prev); /* NULL: first */
 /* By name ("nvh0"). */
 struct nvh_ctrlr *nvh_ctrlr_find(struct nvh_host *host, const char *name);
 
+/* Set size before the call: only so many bytes are written. */
 struct nvh_ctrlr_info {
 	size_t size;
 	char name[32];

@@ -15,7 +15,9 @@ struct nvh_host;
 struct nvh_ctrlr;
 struct nvh_ns;
 
-/* Attach and remove, in the manner of spdk_nvme_probe: all optional, all on the home reactor. */
+/* Attach and remove, in the manner of spdk_nvme_probe: all optional, all on the home reactor. A new
+ * controller is told first, then its namespaces, then nvh_connect_fn; an end the other way round. They
+ * may call anything but nvh_host_close and the synchronous calls. */
 struct nvh_host_events {
 	/* A controller became live for the first time / came back / was lost / is gone for good. */
 	void (*ctrlr_attached)(void *arg, struct nvh_ctrlr *ctrlr);
@@ -35,14 +37,16 @@ struct nvh_host_events {
 struct nvh_host_opts {
 	size_t size;
 	const char *hostnqn;	/* NULL: /etc/nvme/hostnqn, else the user's own file, made when missing */
-	const char *hostid;	/* UUID text; NULL: that of a uuid hostnqn, else /etc/nvme/hostid, else random */
+	const char *hostid;	/* UUID text; NULL: /etc/nvme/hostid when the NQN came from there too, else that
+				 * of a uuid hostnqn, else /etc/nvme/hostid, else one made and kept */
 	struct nvh_reactor *const *reactors; /* [0] is the home reactor; I/O may run on each */
 	unsigned int nr_reactors;	     /* at least 1 */
 	const struct nvh_host_events *events;
 	void *events_arg;
 };
 
-/* -EINVAL (bad NQN or UUID, no reactor), -ENOMEM, -EPERM. The reactors must outlive the host. */
+/* -EINVAL (bad NQN or UUID: a log line names it; no reactor, or one twice), -ENOMEM, -EPERM. The
+ * reactors must outlive the host. */
 int nvh_host_create(const struct nvh_host_opts *opts, struct nvh_host **ret_host);
 /* Disconnects everything (orderly shutdown, bounded), then calls done; the host is then freed.
  * Home reactor. All channels must have been closed; all reactors run until done is called. */

@@ -15,14 +15,21 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-struct nvh_channel;
+struct nvh_channel; /* a namespace from one reactor */
 
 /* Opens a channel on `reactor`, which must be one of the host's. Call on that reactor's thread (or
- * before it runs). -ENOTSUP: I/O to this namespace's command set or format is not supported;
- * -ENOMEM. Holds the namespace. */
+ * before it runs; nvh_reactor_call does it for another thread). Holds the namespace. I/O may be
+ * submitted at once; it waits for the paths where they take a message to arrive.
+ *
+ * A controller may grant fewer queues than the host has reactors (the first of them get one), and a
+ * reconnect may change that. A channel on a reactor without a queue works, but its I/O travels by
+ * messages through the home reactor: open channels where nvh_ns_reactor_usable says so.
+ *
+ * -ENOTSUP: I/O to this namespace's command set or format is not supported; -EINVAL: not one of the
+ * host's reactors; -ENOMEM; -EPERM. */
 int nvh_channel_open(struct nvh_ns *ns, struct nvh_reactor *reactor,
 		     struct nvh_channel **ret_channel);
-/* No I/O may be outstanding. */
+/* No I/O may be outstanding. Its reactor must run on until the host is closed. */
 void nvh_channel_close(struct nvh_channel *channel);
 struct nvh_ns *nvh_channel_ns(const struct nvh_channel *channel);
 
@@ -61,7 +68,9 @@ struct nvh_io {
 	uint32_t iovcnt;
 	uint32_t md_iovcnt;
 	const struct iovec *md_iov;
-	uint64_t deadline_ns;	/* CLOCK_MONOTONIC; 0: none. Past it the I/O fails with -ETIMEDOUT */
+	uint64_t deadline_ns;	/* CLOCK_MONOTONIC; 0: none. Past it the I/O ends with -ETIMEDOUT: at once
+				 * while it waits; when it was sent, once its buffers are free again, which
+				 * an Abort hurries */
 	uint32_t reftag;
 	uint16_t apptag, apptag_mask;
 	struct nvh_cmd *cmd;	/* PASSTHRU; its data is iov, direction by opcode bits 1:0 */
@@ -73,11 +82,21 @@ struct nvh_io {
 
 size_t nvh_io_size(void);
 void nvh_io_init(struct nvh_io *io);
-/* 0: lent. -EINVAL: range beyond the end overflows, iov shorter than the blocks, unknown op;
- * -ENOTSUP: the namespace cannot do this; -EROFS; -ENODEV: the namespace is gone. A namespace
- * without usable path takes the I/O and waits (see nvh_ns policy). No allocation, no lock. */
+/* 0: lent, and done follows. Refused, and done does not follow: -ERANGE: beyond the end of the
+ * namespace as it is now; -EINVAL: no blocks, a range that overflows, iov shorter than the blocks,
+ * unknown op, a passthrough command that is fused or whose data goes both ways; -ENOTSUP: the
+ * namespace cannot do this (metadata buffers included); -EROFS; -ENODEV: the namespace is gone;
+ * -ENOTCONN: no path, and fast_io_fail_tmo has run out; -EPERM.
+ *
+ * I/O of any size: what exceeds a path's limits is sent in parts. Without a usable path it waits, in the
+ * order of submission, and leaves within the turn in which one returns; a lost connection repeats what
+ * was out, except passthrough that was sent. It fails with -ENOTCONN when the last controller is
+ * disconnected or given up (ctrl_loss_tmo, fast_io_fail_tmo), with -ENODEV when the namespace was
+ * removed. Transient statuses without Do Not Retry are repeated after their Command Retry Delay, five
+ * times at most. No allocation, no lock, no syscall. NVM Command Set Specification 1.1, section 3.3. */
 int nvh_submit(struct nvh_channel *channel, struct nvh_io *io);
-/* Asks for an end: the I/O completes soon with -ECANCELED unless it completes first. Never blocks. */
+/* Asks for an end: the I/O completes soon with -ECANCELED unless it completes first; what was sent is
+ * aborted and completes when its buffers are free again. Never blocks, never calls back inside. */
 void nvh_cancel(struct nvh_channel *channel, struct nvh_io *io);
 
 /* Tells what an errno-minded caller should see: 0, or -EIO, -ENOSPC, -EROFS, -ETIMEDOUT, -EOPNOTSUPP,

@@ -12,9 +12,11 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 struct nvh_ns *nvh_ns_next(struct nvh_host *host, struct nvh_ns *prev); /* NULL: first */
-/* By name ("nvh0n1"), "NQN:NSID" (NSID after the last colon), "uuid.<UUID>", "eui.<HEX>". */
+/* By name ("nvh0n1"), "NQN:NSID" (NSID after the last colon), "uuid.<UUID>", "eui.<HEX>" (NGUID or
+ * EUI64), the last two with or without udev's "nvme-" before. NULL: none. */
 struct nvh_ns *nvh_ns_find(struct nvh_host *host, const char *name);
 
+/* Set size before the call: only so many bytes are written. */
 struct nvh_ns_info {
 	size_t size;
 	char name[48];		/* "nvh0n1", stable across reconnects */

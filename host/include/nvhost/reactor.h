@@ -31,7 +31,7 @@ void nvh_reactor_destroy(struct nvh_reactor *reactor);
 /* Serves what is due, waiting at most timeout_ms for something (0: no wait, -1: for ever). Returns
  * the amount of work done or -errno. Callbacks run inside. Owner thread. */
 int nvh_reactor_run(struct nvh_reactor *reactor, int timeout_ms);
-/* Runs until nvh_reactor_stop. Owner thread. */
+/* Runs until nvh_reactor_stop. Owner thread; nvh_*_sync calls of other threads then wait for it. */
 void nvh_reactor_loop(struct nvh_reactor *reactor);
 /* Any thread, signal handlers included. */
 void nvh_reactor_stop(struct nvh_reactor *reactor);
@@ -40,7 +40,8 @@ void nvh_reactor_stop(struct nvh_reactor *reactor);
 int nvh_reactor_fd(struct nvh_reactor *reactor);
 /* Runs fn(arg) on the reactor's thread. -ENOMEM. Any thread. */
 int nvh_reactor_post(struct nvh_reactor *reactor, void (*fn)(void *arg), void *arg);
-/* A thread of the library's that runs the reactor, pinned to cpu (-1: not pinned). */
+/* A thread of the library's that runs the reactor, pinned to cpu (-1: not pinned). -EBUSY: it is being
+ * run already; -EINVAL (no such CPU), -EAGAIN (no thread), -ENOMEM. */
 int nvh_reactor_start_thread(struct nvh_reactor *reactor, int cpu);
 /* Stops and joins that thread. */
 void nvh_reactor_join_thread(struct nvh_reactor *reactor);

@@ -14,6 +14,11 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
+/* Runs fn(arg) where everything of `reactor` may be touched: on the thread that serves it, which is
+ * waited for, or here when nobody does. So a thread of the application opens a channel, or looks at
+ * the lists of namespaces, while a thread of the library runs the reactor. -EDEADLK, -EPERM. */
+int nvh_reactor_call(struct nvh_reactor *reactor, void (*fn)(void *arg), void *arg);
+
 /* message, when given, gets the text of nvh_connect_fn. */
 int nvh_connect_sync(struct nvh_host *host, const struct nvh_connect_opts *opts,
 		     struct nvh_ctrlr **ret_ctrlr, char *message, size_t message_len);

@@ -58,10 +58,26 @@ static struct nvh_ctrlr *host_connect(void)
 	return ctrlr;
 }
 
-static void use(struct nvh_ns *ns)
+static struct nvh_channel *channel;
+static struct nvh_ns *channel_ns;
+
+static void call_open(void *arg)
+{
+	if (!channel_ns)
+		channel_ns = nvh_ns_find(host, arg);
+	CU_ASSERT_EQUAL_FATAL(nvh_channel_open(channel_ns, reactor, &channel), 0);
+}
+
+static void call_close(void *arg)
+{
+	(void)arg;
+	nvh_channel_close(channel);
+}
+
+/* The namespace of this name. */
+static void use(const char *name)
 {
 	static uint8_t out[40 * TARGET_BLOCK], in[40 * TARGET_BLOCK];
-	struct nvh_channel *channel;
 	struct nvh_cpl cpl;
 	struct nvh_io *io = malloc(nvh_io_size());
 
@@ -69,8 +85,9 @@ static void use(struct nvh_ns *ns)
 	for (size_t i = 0; i < sizeof(out); i++)
 		out[i] = (uint8_t)(i * 17 + i / 300);
 	memset(in, 0, sizeof(in));
-	CU_ASSERT_EQUAL_FATAL(nvh_channel_open(ns, reactor, &channel), 0);
-	CU_ASSERT_PTR_EQUAL(nvh_channel_ns(channel), ns);
+	channel_ns = NULL;
+	CU_ASSERT_EQUAL(nvh_reactor_call(reactor, call_open, (void *)(uintptr_t)name), 0);
+	CU_ASSERT_PTR_EQUAL(nvh_channel_ns(channel), channel_ns);
 	CU_ASSERT_EQUAL(nvh_write_sync(channel, out, sizeof(out), 7 * TARGET_BLOCK), 0);
 	CU_ASSERT_EQUAL(nvh_flush_sync(channel), 0);
 	CU_ASSERT_EQUAL(nvh_read_sync(channel, in, sizeof(in), 7 * TARGET_BLOCK), 0);
@@ -89,7 +106,7 @@ static void use(struct nvh_ns *ns)
 	CU_ASSERT_EQUAL(nvh_read_sync(channel, in, sizeof(in), 7 * TARGET_BLOCK), 0);
 	memset(out, 0, sizeof(out));
 	CU_ASSERT_EQUAL(memcmp(in, out, sizeof(in)), 0);
-	nvh_channel_close(channel);
+	CU_ASSERT_EQUAL(nvh_reactor_call(reactor, call_close, NULL), 0);
 	free(io);
 }
 
@@ -104,7 +121,7 @@ static void a_thread_that_drives_its_reactor_itself(void)
 	target_up(1);
 	host_up();
 	ctrlr = host_connect();
-	use(nvh_ns_next(host, NULL));
+	use("nvh0n1");
 	nvh_ctrlr_info(ctrlr, &info);
 	CU_ASSERT_STRING_EQUAL(info.name, "nvh0");
 	CU_ASSERT_STRING_EQUAL(info.state, "live");
@@ -136,9 +153,10 @@ static void a_reactor_that_a_thread_of_the_library_serves(void)
 	CU_ASSERT_EQUAL(nvh_reactor_start_thread(reactor, 0), 0);
 	CU_ASSERT_EQUAL(nvh_reactor_start_thread(reactor, 0), -EBUSY);
 	host_connect();
-	nvh_reactor_join_thread(reactor); /* to look at the list from here */
+	use(TARGET_NQN ":1");
+	nvh_reactor_join_thread(reactor);
 	CU_ASSERT_EQUAL(nvh_reactor_start_thread(reactor, -1), 0);
-	use(nvh_ns_find(host, TARGET_NQN ":1"));
+	use("nvh0n1");
 	host_down();
 	target_down();
 }
@@ -154,8 +172,6 @@ static void inside(void *arg)
 
 static void from_a_callback_they_refuse(void)
 {
-	struct nvh_channel *channel;
-
 	target_up(1);
 	host_up();
 	host_connect();
@@ -330,7 +346,6 @@ static void after_fork_every_entry_refuses(void)
 	struct nvh_host *other = NULL;
 	struct nvh_host_opts opts = {.size = sizeof(opts), .reactors = &reactor, .nr_reactors = 1};
 	struct nvh_connect_opts connect;
-	struct nvh_channel *channel;
 	struct nvh_io *io = malloc(nvh_io_size());
 	int status = 0;
 	pid_t child;
@@ -399,7 +414,6 @@ static int connect_and_read(void *arg)
 {
 	uint8_t block[TARGET_BLOCK];
 	struct nvh_connect_opts opts;
-	struct nvh_channel *channel;
 	struct nvh_ctrlr *ctrlr;
 	struct nvh_ns *ns;
 	int err;
