@@ -77,7 +77,6 @@ static int opening_event(struct nvhi_tcp_qpair *q, unsigned int events)
 static int stream_event(struct nvhi_stream *stream, unsigned int events)
 {
 	struct nvhi_tcp_qpair *q = stream->owner;
-
 	int work = 0;
 
 	if (q->state == NVHI_TCP_CONNECTING)

@@ -33,8 +33,8 @@ enum nvhi_tcp_state {
 #define NVHI_X(upper, lower) NVHI_TCP_##upper,
 	NVHI_TCP_STATES(NVHI_X)
 #undef NVHI_X
-		NVHI_TCP_STATE_COUNT,
 };
+#define NVHI_TCP_STATE_COUNT (NVHI_TCP_REVOKED + 1)
 
 /* ---- a command's slot -------------------------------------------------------------------- */
 
@@ -140,10 +140,6 @@ struct nvhi_tcp_qpair {
 	struct nvh_fab_connect_data connect_data;
 
 	struct nvhi_tcp_counters counters;
-};
-
-struct nvhi_tcp_ctrlr {
-	struct nvhi_tctrlr tctrlr;
 };
 
 static inline struct nvhi_tcp_qpair *nvhi_tcp_qpair_of(struct nvhi_qpair *qpair)
