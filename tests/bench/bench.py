@@ -160,7 +160,7 @@ def library_and_fuse(env):
         print(f"{rw} {bs // 1024} KiB QD {qd}")
         for name, row in rows.items():
             print(f"    {name:<22}{row.text(bs)}", flush=True)
-    print(f"bare TCP ping-pong: {pingpong() or 'make bench-programs first'}")
+    print(pingpong() or "bare TCP ping-pong: make bench-programs first")
     if "fuse" in PARTS:
         env.nvhost("umount", env.mounts[-1])
         env.nvhost("disconnect-all")
