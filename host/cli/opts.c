@@ -62,44 +62,51 @@ int nvc_parse_format(const char *text, bool binary_allowed, enum nvc_format *ret
 
 /* ---- values ------------------------------------------------------------------------------- */
 
+/* What a suffix multiplies by; 0: it is none. */
+static uint64_t size_factor(const char *suffix, unsigned int unit)
+{
+	static const char letters[] = "KMGTPE";
+	const char *found;
+	uint64_t factor = 1;
+
+	if (!*suffix)
+		return 1;
+	found = strchr(letters, toupper((unsigned char)*suffix++));
+	if (!found)
+		return 0;
+	for (const char *l = letters; l <= found; l++)
+		factor *= unit;
+	if (*suffix == 'i')
+		suffix++;
+	if (*suffix == 'B' || *suffix == 'b')
+		suffix++;
+	return *suffix ? 0 : factor;
+}
+
 int nvc_parse_size(const char *text, unsigned int unit, uint64_t *ret_value)
 {
-	static const char suffixes[] = "kMGTPE";
-	const char *found;
-	unsigned long long whole;
-	uint64_t factor = 1;
-	double value;
+	uint64_t factor, value;
+	double parts;
 	char *end;
 
 	if (!isdigit((unsigned char)text[0]))
 		return -EINVAL;
 	errno = 0;
-	whole = strtoull(text, &end, 0);
-	value = (double)whole;
-	if (*end == '.')
-		value = strtod(text, &end);
+	value = strtoull(text, &end, 0);
 	if (errno)
 		return -EINVAL;
-	if (*end) {
-		int c = *end == 'K' ? 'k' : toupper((unsigned char)*end) == 'K' ? 'k' :
-					    toupper((unsigned char)*end);
-
-		found = strchr(suffixes, c);
-		if (!found)
+	if (*end == '.') {
+		parts = strtod(text, &end);
+		factor = size_factor(end, unit);
+		if (!factor || parts * (double)factor >= 18446744073709551616.0)
 			return -EINVAL;
-		for (const char *s = suffixes; s <= found; s++)
-			factor *= unit;
-		end++;
-		if (*end == 'i')
-			end++;
-		if (*end == 'B' || *end == 'b')
-			end++;
-		if (*end)
-			return -EINVAL;
+		*ret_value = (uint64_t)(parts * (double)factor);
+		return 0;
 	}
-	if (value * (double)factor >= 18446744073709551616.0)
+	factor = size_factor(end, unit);
+	if (!factor || __builtin_mul_overflow(value, factor, &value))
 		return -EINVAL;
-	*ret_value = value == (double)whole ? whole * factor : (uint64_t)(value * (double)factor);
+	*ret_value = value;
 	return 0;
 }
 

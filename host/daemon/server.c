@@ -242,6 +242,9 @@ int nvd_server_create(const struct nvd_server_opts *opts, struct nvd_daemon **re
 	if (rc) {
 		if (!err[0])
 			snprintf(err, err_len, "cannot start: %s", strerror(-rc));
+		if (server->daemon.host)
+			nvh_host_close_sync(server->daemon.host);
+		server->daemon.host = NULL;
 		nvd_server_destroy(&server->daemon);
 		return rc;
 	}
