@@ -17,7 +17,7 @@ struct nvh_ns;
 
 /* Attach and remove, in the manner of spdk_nvme_probe: all optional, all on the home reactor. A new
  * controller is told first, then its namespaces, then nvh_connect_fn; an end the other way round. They
- * may call anything but nvh_host_close and the synchronous calls. */
+ * may call anything but the synchronous calls. */
 struct nvh_host_events {
 	/* A controller became live for the first time / came back / was lost / is gone for good. */
 	void (*ctrlr_attached)(void *arg, struct nvh_ctrlr *ctrlr);
