@@ -49,7 +49,7 @@ enum nvhi_ctrlr_state {
 	NVHI_CTRLR_STATES(X)
 #undef X
 };
-extern const struct nvhi_fsm nvhi_ctrlr_fsm;
+extern struct nvhi_fsm nvhi_ctrlr_fsm; /* not const: tests set `taken` to count edges */
 const char *nvhi_ctrlr_state_name(enum nvhi_ctrlr_state state);
 
 /* ---- what went wrong ---------------------------------------------------------------------- */

@@ -40,7 +40,7 @@ static const uint32_t ctrlr_edges[NVHI_ARRAY_SIZE(ctrlr_state_names)] = {
 };
 #undef TO
 
-const struct nvhi_fsm nvhi_ctrlr_fsm = NVHI_FSM_INIT("ctrlr", ctrlr_state_names, ctrlr_edges);
+struct nvhi_fsm nvhi_ctrlr_fsm = NVHI_FSM_INIT("ctrlr", ctrlr_state_names, ctrlr_edges);
 
 const char *nvhi_ctrlr_state_name(enum nvhi_ctrlr_state state)
 {
@@ -425,10 +425,10 @@ static bool life_take(bool *want)
 
 void nvhi_ctrlr_run_wants(struct nvhi_ctrlr *ctrlr)
 {
-	if (life_take(&ctrlr->want_start) && ctrlr->state == NVHI_CTRLR_NEW)
-		life_start(ctrlr);
 	if (life_take(&ctrlr->want_delete))
 		life_delete(ctrlr);
+	if (life_take(&ctrlr->want_start) && ctrlr->state == NVHI_CTRLR_NEW)
+		life_start(ctrlr);
 	if (life_take(&ctrlr->want_reset))
 		life_reset(ctrlr);
 	if (life_take(&ctrlr->want_rescan))

@@ -357,6 +357,8 @@ static void fake_execute(struct fake_cmd *cmd)
 		status = fake_admin(fake, &req->cmd, buf, &cmd->cpl);
 	else
 		fake->io_count++;
+	if (req->dir == NVHI_DIR_TO_HOST && fake->garble)
+		fake->garble(fake, &req->cmd, buf, req->len);
 	if (req->dir == NVHI_DIR_TO_HOST && !status)
 		req->transferred = (uint32_t)nvhi_iov_cursor_copy_in(&req->data, buf, req->len);
 	nvh_cpl_set_status(&cmd->cpl, status);

@@ -64,6 +64,8 @@ struct fake_ctrlr {
 	/* asked of each command; NULL: FAKE_ANSWER */
 	enum fake_verdict (*hook)(struct fake_ctrlr *fake, uint16_t qid, const struct nvh_cmd *cmd);
 	unsigned int hook_status;	/* 15 bits */
+	/* may change the data of an answer; NULL: nobody does */
+	void (*garble)(struct fake_ctrlr *fake, const struct nvh_cmd *cmd, uint8_t *buf, uint32_t len);
 	/* what happened */
 	uint32_t cc;
 	uint32_t looks;
