@@ -136,7 +136,6 @@ struct tl_group_stats {
 	uint32_t current_admin_qpairs, current_io_qpairs; /* now */
 	uint32_t current_unassociated_qpairs;		  /* connections before their Connect */
 	uint64_t completed_io;
-	uint64_t pending_io;
 };
 
 struct tl_poll_group {
