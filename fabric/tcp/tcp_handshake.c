@@ -87,6 +87,7 @@ static int stream_event(struct nvhi_stream *stream, unsigned int events)
 	}
 	if (q->stream)
 		work += nvhi_tcp_rx_event(q);
+	nvhi_tcp_watch_midway(q);
 	if ((events & NVHI_HANGUP) && q->stream && stream->error) {
 		/* Broken, and no byte is left that could say so. */
 		nvhi_tcp_fail(q, stream->error, "the connection broke: %s",

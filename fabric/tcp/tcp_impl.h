@@ -165,7 +165,7 @@ void nvhi_tcp_bad(struct nvhi_tcp_qpair *q, uint8_t fes, uint32_t fei, const cha
 		  const char *what, uint64_t value);
 /* Closes the stream, resetting the connection. */
 void nvhi_tcp_close(struct nvhi_tcp_qpair *q);
-/* A PDU has begun and not ended: from now on it must make progress. */
+/* When a PDU has begun and not ended: from now on it must make progress. */
 void nvhi_tcp_watch_midway(struct nvhi_tcp_qpair *q);
 void nvhi_tcp_tell(struct nvhi_tcp_qpair *q, uint32_t what);
 

@@ -58,7 +58,7 @@ void nvhi_tcp_set_state(struct nvhi_tcp_qpair *q, enum nvhi_tcp_state state)
 
 void nvhi_tcp_watch_midway(struct nvhi_tcp_qpair *q)
 {
-	if (q->state != NVHI_TCP_LIVE || nvhi_timer_armed(&q->timer))
+	if (q->state != NVHI_TCP_LIVE || nvhi_timer_armed(&q->timer) || !nvhi_pdu_rx_midway(&q->rx))
 		return;
 	q->midway_mark = q->counters.bytes_in;
 	q->midway_pdus = q->counters.pdus_in;
@@ -69,9 +69,8 @@ static void live_deadline(struct nvhi_tcp_qpair *q)
 {
 	uint64_t moved = q->counters.bytes_in - q->midway_mark;
 
-	if (!nvhi_pdu_rx_midway(&q->rx))
-		return;
-	if (q->midway_pdus == q->counters.pdus_in && moved < MIDWAY_BYTES) {
+	if (nvhi_pdu_rx_midway(&q->rx) && q->midway_pdus == q->counters.pdus_in &&
+	    moved < MIDWAY_BYTES) {
 		nvhi_tcp_fail(q, -ETIMEDOUT, "%s stopped half way: %llu bytes in %u s",
 			      q->rx.data_left ? nvh_tcp_pdu_name(q->rx.type) : "a PDU's header",
 			      (unsigned long long)moved, MIDWAY_MS / 1000);
@@ -84,8 +83,16 @@ static void deadline(struct nvhi_timer *timer)
 {
 	struct nvhi_tcp_qpair *q = nvhi_container_of(timer, struct nvhi_tcp_qpair, timer);
 	uint32_t ms = q->qpair.tctrlr->opts.connect_timeout_ms;
+	uint32_t state = q->state;
 
-	switch (q->state) {
+	/* Perhaps it was we who stood still (a stopped process, a paused machine): look once more.
+	 */
+	if (state >= NVHI_TCP_IC && state <= NVHI_TCP_LIVE) {
+		nvhi_tcp_rx_event(q);
+		if (q->state != state)
+			return;
+	}
+	switch (state) {
 	case NVHI_TCP_CONNECTING:
 		nvhi_tcp_fail(q, -ETIMEDOUT, "no connection within %u ms", ms);
 		break;

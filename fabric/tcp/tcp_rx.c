@@ -287,7 +287,5 @@ int nvhi_tcp_rx_event(struct nvhi_tcp_qpair *q)
 		if ((size_t)got < bytes)
 			break;
 	}
-	if (rx_alive(q) && nvhi_pdu_rx_midway(&q->rx))
-		nvhi_tcp_watch_midway(q);
 	return work;
 }

@@ -242,6 +242,23 @@ static void every_step_has_its_deadline(void)
 	tq_destroy();
 }
 
+static void an_answer_that_waited_for_us_is_in_time(void)
+{
+	struct tq_pdu pdu;
+
+	to_icreq(&io);
+	tq_put_icresp(0, 0, 131072);
+	sim.time += 3600 * NVHI_NSEC_PER_SEC;
+	tq_run();
+	CU_ASSERT_FATAL(tq_next(&pdu));
+	tq_put_cpl(cid_of(&pdu), 0, 7, 1);
+	sim.time += 3600 * NVHI_NSEC_PER_SEC;
+	tq_run();
+	CU_ASSERT_EQUAL(tq.connected, 1);
+	CU_ASSERT_EQUAL(tq.connected_err, 0);
+	tq_destroy();
+}
+
 static void one_byte_a_second_does_not_extend_the_deadline(void)
 {
 	start(&io);
@@ -516,6 +533,7 @@ NVH_UNIT_MAIN("fabric/tcp handshake", NVH_TEST(the_icreq_is_as_the_specification
 	      NVH_TEST(a_refused_connection_is_told_with_the_address),
 	      NVH_TEST(a_connect_that_cannot_begin_is_told_later_not_inside),
 	      NVH_TEST(every_step_has_its_deadline),
+	      NVH_TEST(an_answer_that_waited_for_us_is_in_time),
 	      NVH_TEST(one_byte_a_second_does_not_extend_the_deadline),
 	      NVH_TEST(a_peer_that_closes_in_any_step_is_told), NVH_TEST(digests_must_be_as_asked),
 	      NVH_TEST(a_bad_icresp_is_named_and_answered_with_a_termreq),

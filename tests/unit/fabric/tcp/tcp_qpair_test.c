@@ -350,6 +350,27 @@ static void a_slow_link_is_not_a_dead_one(void)
 	tq_destroy();
 }
 
+static void a_host_that_stood_still_looks_before_it_judges(void)
+{
+	struct fake_req r;
+	size_t all;
+
+	tq_live(&io);
+	tq_read(&r, buf, 512);
+	tq_submit(&r);
+	tq_run();
+	tq_put_c2h(tq_next_cid(), 0, data, 512, LAST | 0x08);
+	all = tq.wire.in_len;
+	tq.wire.in_len -= 100;
+	tq_run();
+	tq.wire.in_len = all; /* it came in time, but nobody looked */
+	sim.time += 60 * NVHI_NSEC_PER_SEC;
+	tq_run();
+	CU_ASSERT_EQUAL(tq.lost, 0);
+	CU_ASSERT_EQUAL(r.done, 1);
+	tq_destroy();
+}
+
 static void a_quiet_queue_has_no_deadline(void)
 {
 	struct fake_req r;
@@ -420,5 +441,6 @@ NVH_UNIT_MAIN("fabric/tcp qpair", NVH_TEST(a_loss_is_told_once_and_keeps_the_req
 	      NVH_TEST(a_loss_found_while_revoking_is_not_told),
 	      NVH_TEST(a_pdu_that_stops_half_way_ends_by_its_deadline),
 	      NVH_TEST(one_byte_a_second_is_not_progress), NVH_TEST(a_slow_link_is_not_a_dead_one),
+	      NVH_TEST(a_host_that_stood_still_looks_before_it_judges),
 	      NVH_TEST(a_quiet_queue_has_no_deadline), NVH_TEST(times_are_the_reactors),
 	      NVH_TEST(what_there_is_no_connection_for_is_said), NVH_TEST(any_memory_will_do))
