@@ -22,22 +22,18 @@ struct addr_name {
 };
 
 static const struct addr_name addr_trtypes[] = {
-	{ NVH_TRTYPE_TCP, "tcp" },
-	{ NVH_TRTYPE_RDMA, "rdma" },
-	{ NVH_TRTYPE_FC, "fc" },
-	{ NVH_TRTYPE_LOOP, "loop" },
-	{ NVH_TRTYPE_PCIE, "pcie" },
-	{ NVH_TRTYPE_VFIO_USER, "vfio-user" },
-	{ NVH_TRTYPE_VFIO_USER, "vfiouser" },
+	{NVH_TRTYPE_TCP, "tcp"},
+	{NVH_TRTYPE_RDMA, "rdma"},
+	{NVH_TRTYPE_FC, "fc"},
+	{NVH_TRTYPE_LOOP, "loop"},
+	{NVH_TRTYPE_PCIE, "pcie"},
+	{NVH_TRTYPE_VFIO_USER, "vfio-user"},
+	{NVH_TRTYPE_VFIO_USER, "vfiouser"},
 };
 
 static const struct addr_name addr_adrfams[] = {
-	{ NVH_ADRFAM_PCI, "pci" },
-	{ NVH_ADRFAM_IPV4, "ipv4" },
-	{ NVH_ADRFAM_IPV6, "ipv6" },
-	{ NVH_ADRFAM_IB, "infiniband" },
-	{ NVH_ADRFAM_FC, "fibre-channel" },
-	{ NVH_ADRFAM_LOOP, "loop" },
+	{NVH_ADRFAM_PCI, "pci"},       {NVH_ADRFAM_IPV4, "ipv4"},        {NVH_ADRFAM_IPV6, "ipv6"},
+	{NVH_ADRFAM_IB, "infiniband"}, {NVH_ADRFAM_FC, "fibre-channel"}, {NVH_ADRFAM_LOOP, "loop"},
 };
 
 #define ADDR_COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -138,8 +134,7 @@ static int addr_set_ip(struct nvhi_addr *addr, const char *traddr, const char *t
 		return addr_fail(errbuf, errbuf_len, "service '%s' is not a port number 0-65535",
 				 trsvcid);
 	if (len >= sizeof(host))
-		return addr_fail(errbuf, errbuf_len, "'%s' is not an IPv4 or IPv6 address",
-				 traddr);
+		return addr_fail(errbuf, errbuf_len, "'%s' is not an IPv4 or IPv6 address", traddr);
 	memcpy(host, traddr, len);
 	host[len] = '\0';
 	if (!scope && inet_pton(AF_INET, host, &bin) == 1) {
@@ -155,8 +150,7 @@ static int addr_set_ip(struct nvhi_addr *addr, const char *traddr, const char *t
 			strncat(addr->traddr, scope, IF_NAMESIZE);
 		}
 	} else {
-		return addr_fail(errbuf, errbuf_len, "'%s' is not an IPv4 or IPv6 address",
-				 traddr);
+		return addr_fail(errbuf, errbuf_len, "'%s' is not an IPv4 or IPv6 address", traddr);
 	}
 	snprintf(addr->trsvcid, sizeof(addr->trsvcid), "%d", port);
 	return 0;
@@ -219,7 +213,7 @@ static int addr_set_path(struct nvhi_addr *addr, const char *traddr, char *errbu
 int nvhi_addr_set(enum nvh_trtype trtype, const char *traddr, const char *trsvcid,
 		  struct nvhi_addr *ret_addr, char *errbuf, size_t errbuf_len)
 {
-	struct nvhi_addr addr = { .trtype = (uint16_t)trtype };
+	struct nvhi_addr addr = {.trtype = (uint16_t)trtype};
 	int err;
 
 	if (!traddr || !*traddr)
@@ -361,8 +355,8 @@ static int addr_to_in6(const struct nvhi_addr *addr, in_port_t port, struct sock
 int nvhi_addr_to_sockaddr(const struct nvhi_addr *addr, struct sockaddr_storage *ret_sa,
 			  socklen_t *ret_len)
 {
-	struct sockaddr_in6 sin6 = { 0 };
-	struct sockaddr_in sin = { 0 };
+	struct sockaddr_in6 sin6 = {0};
+	struct sockaddr_in sin = {0};
 	int port, err;
 
 	if (!addr_is_ip(addr->trtype))
@@ -392,7 +386,7 @@ int nvhi_addr_to_sockaddr(const struct nvhi_addr *addr, struct sockaddr_storage 
 int nvhi_addr_from_sockaddr(enum nvh_trtype trtype, const struct sockaddr *sa,
 			    struct nvhi_addr *ret_addr)
 {
-	struct nvhi_addr addr = { .trtype = (uint16_t)trtype };
+	struct nvhi_addr addr = {.trtype = (uint16_t)trtype};
 	struct sockaddr_in6 sin6;
 	struct sockaddr_in sin;
 	unsigned int port;

@@ -16,8 +16,8 @@
 
 /* Always consistent: made by the functions below only. All zero: no address (NVH_TRTYPE_NONE). */
 struct nvhi_addr {
-	uint16_t trtype; /* enum nvh_trtype */
-	uint8_t adrfam;	 /* enum nvh_adrfam */
+	uint16_t trtype;                    /* enum nvh_trtype */
+	uint8_t adrfam;                     /* enum nvh_adrfam */
 	char traddr[NVH_TRADDR_SIZE + 1];   /* 10.0.0.1, fe80::1%eth0, 0000:01:00.0, /run/x.sock */
 	char trsvcid[NVH_TRSVCID_SIZE + 1]; /* decimal port; "" where there is none */
 };

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define DISC_HEADER_SIZE ((uint32_t)sizeof(struct nvh_discovery_log_header))
-#define DISC_ENTRY_SIZE ((uint32_t)sizeof(struct nvh_discovery_log_entry))
+#define DISC_ENTRY_SIZE  ((uint32_t)sizeof(struct nvh_discovery_log_entry))
 
 static int disc_fail(const char **ret_why, int err, const char *why)
 {

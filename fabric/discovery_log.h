@@ -37,7 +37,7 @@ int nvhi_discovery_entry_parse(const struct nvh_discovery_log_entry *raw,
 			       struct nvhi_discovery_entry *ret_entry, const char **ret_why);
 
 enum nvhi_discovery_reader_state {
-	NVHI_DISCOVERY_HEADER,	/* reads the header */
+	NVHI_DISCOVERY_HEADER,  /* reads the header */
 	NVHI_DISCOVERY_ENTRIES, /* reads entries */
 	NVHI_DISCOVERY_CONFIRM, /* reads the header again: has GENCTR moved? */
 	NVHI_DISCOVERY_DONE,
@@ -60,7 +60,7 @@ struct nvhi_discovery_reader {
 };
 
 /* More records than this in one log are refused (a hostile NUMREC must not take all memory). */
-#define NVHI_DISCOVERY_MAX_RECORDS 65536u
+#define NVHI_DISCOVERY_MAX_RECORDS  65536u
 #define NVHI_DISCOVERY_MAX_RESTARTS 16u
 
 /* `chunk`: bytes of the largest Get Log Page that the caller can do, at least 1,024. */
@@ -72,8 +72,8 @@ int nvhi_discovery_reader_next(const struct nvhi_discovery_reader *reader, uint6
 			       uint32_t *ret_len);
 /*
  * The bytes of the read just asked for: `len` of them, exactly. Returns 0 (ask next() again),
- * -EPROTO (malformed), -EFBIG (too many records), -EAGAIN (GENCTR moved in every one of the passes),
- * -ENOMEM; after an error the state is FAILED and *ret_why (if not NULL) says why.
+ * -EPROTO (malformed), -EFBIG (too many records), -EAGAIN (GENCTR moved in every one of the
+ * passes), -ENOMEM; after an error the state is FAILED and *ret_why (if not NULL) says why.
  */
 int nvhi_discovery_reader_feed(struct nvhi_discovery_reader *reader, const void *data, uint32_t len,
 			       const char **ret_why);

@@ -23,7 +23,7 @@ static int nqn_fail(const char **ret_why, const char *why)
 /* Bytes of the well-formed sequence at s, 0 when it is malformed, overlong or a surrogate. */
 static unsigned int nqn_utf8_len(const uint8_t *s)
 {
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
 	uint32_t code;
 	unsigned int n;
 

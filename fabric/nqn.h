@@ -13,8 +13,8 @@
 
 /*
  * The form that the specification asks for: nqn.YYYY-MM.reverse.domain:string, or the UUID form, or
- * the discovery NQN; at most 223 bytes of UTF-8. For names that we create. -EINVAL, *ret_why (if not
- * NULL) says which rule is broken.
+ * the discovery NQN; at most 223 bytes of UTF-8. For names that we create. -EINVAL, *ret_why (if
+ * not NULL) says which rule is broken.
  */
 int nvhi_nqn_check(const char *nqn, const char **ret_why);
 /*

@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Could this be a host name at all? Numbers and dots that failed to parse are a mistyped address. */
+/* Could this be a host name at all? Numbers and dots that failed to parse are a mistyped address.
+ */
 static bool resolve_is_name(const char *text)
 {
 	size_t len = strlen(text);
@@ -22,7 +23,7 @@ static bool resolve_is_name(const char *text)
 int nvhi_addr_resolve(enum nvh_trtype trtype, const char *traddr, const char *trsvcid,
 		      struct nvhi_addr *ret_addr, char *errbuf, size_t errbuf_len)
 {
-	const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+	const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 	struct addrinfo *list = NULL;
 	struct nvhi_addr addr;
 	int err;

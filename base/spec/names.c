@@ -5,8 +5,8 @@
 #include "base/spec/nvme_tcp.h"
 #include "base/spec/nvmf.h"
 
-#define NVH_X(val, name, text) \
-	case val:              \
+#define NVH_X(val, name, text)                                                                     \
+	case val:                                                                                  \
 		return text;
 
 const char *nvh_admin_opc_name(unsigned opc)
@@ -37,8 +37,8 @@ const char *nvh_fabrics_type_name(unsigned fctype)
 }
 
 #undef NVH_X
-#define NVH_X(val, name, text, hlen) \
-	case val:                    \
+#define NVH_X(val, name, text, hlen)                                                               \
+	case val:                                                                                  \
 		return text;
 
 const char *nvh_tcp_pdu_name(unsigned type)

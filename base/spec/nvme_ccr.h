@@ -19,7 +19,7 @@ extern "C" {
 
 #define NVH_CCR_ICID_MASK 0xffffu
 #define NVH_CCR_CIU_SHIFT 16
-#define NVH_CCR_CIU_MASK 0xffu
+#define NVH_CCR_CIU_MASK  0xffu
 #define NVH_CCR_IMMEDIATE 0x1u
 
 static inline uint32_t nvh_ccr_cdw10(uint16_t icid, uint8_t ciu)

@@ -34,9 +34,9 @@ enum {
 #define NVH_SGL_ID(type, sub) ((uint8_t)((type) << 4 | (sub)))
 /* The two forms of NVMe/TCP: data in the capsule, and data that follows in data PDUs. */
 #define NVH_SGL_ID_IN_CAPSULE NVH_SGL_ID(NVH_SGL_DATA, NVH_SGL_SUB_OFFSET)
-#define NVH_SGL_ID_TRANSPORT NVH_SGL_ID(NVH_SGL_TRANSPORT_DATA, NVH_SGL_SUB_TRANSPORT)
+#define NVH_SGL_ID_TRANSPORT  NVH_SGL_ID(NVH_SGL_TRANSPORT_DATA, NVH_SGL_SUB_TRANSPORT)
 /* The two keyed forms of NVMe/RDMA. */
-#define NVH_SGL_ID_KEYED NVH_SGL_ID(NVH_SGL_KEYED_DATA, NVH_SGL_SUB_ADDRESS)
+#define NVH_SGL_ID_KEYED     NVH_SGL_ID(NVH_SGL_KEYED_DATA, NVH_SGL_SUB_ADDRESS)
 #define NVH_SGL_ID_KEYED_INV NVH_SGL_ID(NVH_SGL_KEYED_DATA, NVH_SGL_SUB_INVALIDATE_KEY)
 
 struct nvh_sgl {
@@ -79,7 +79,7 @@ enum {
 
 	NVH_CMD_PSDT_MASK = 0xc0,
 	NVH_CMD_PSDT_PRP = 0x00,
-	NVH_CMD_PSDT_SGL = 0x40, /* MPTR is the address of a contiguous buffer */
+	NVH_CMD_PSDT_SGL = 0x40,      /* MPTR is the address of a contiguous buffer */
 	NVH_CMD_PSDT_SGL_MSGL = 0x80, /* MPTR is the address of an SGL segment */
 };
 
@@ -136,13 +136,13 @@ static_assert(offsetof(struct nvh_cpl, cid) == 12, "CQE CID");
 static_assert(offsetof(struct nvh_cpl, status) == 14, "CQE status");
 
 /* Fields of the 15-bit status (phase removed). */
-#define NVH_CPL_SC_MASK 0x00ffu
+#define NVH_CPL_SC_MASK   0x00ffu
 #define NVH_CPL_SCT_SHIFT 8
-#define NVH_CPL_SCT_MASK 0x7u
+#define NVH_CPL_SCT_MASK  0x7u
 #define NVH_CPL_CRD_SHIFT 11
-#define NVH_CPL_CRD_MASK 0x3u
-#define NVH_CPL_MORE 0x2000u
-#define NVH_CPL_DNR 0x4000u
+#define NVH_CPL_CRD_MASK  0x3u
+#define NVH_CPL_MORE      0x2000u
+#define NVH_CPL_DNR       0x4000u
 /* SCT and SC together, comparable with NVH_ST_*. */
 #define NVH_CPL_CODE_MASK 0x07ffu
 
@@ -314,23 +314,23 @@ NVH_API const char *nvh_io_opc_name(unsigned opc);
 /* ---- dwords of the NVM command set ---------------------------------------------------------- */
 
 /* Read, Write, Compare, Write Zeroes, Verify: CDW10/11 SLBA, CDW12 as follows. */
-#define NVH_RW_NLB_MASK 0xffffu /* 0's based */
+#define NVH_RW_NLB_MASK    0xffffu /* 0's based */
 #define NVH_RW_DTYPE_SHIFT 20
-#define NVH_RW_STC 0x01000000u
-#define NVH_WZ_DEAC 0x02000000u
-#define NVH_RW_PRCHK_REF 0x04000000u
-#define NVH_RW_PRCHK_APP 0x08000000u
+#define NVH_RW_STC         0x01000000u
+#define NVH_WZ_DEAC        0x02000000u
+#define NVH_RW_PRCHK_REF   0x04000000u
+#define NVH_RW_PRCHK_APP   0x08000000u
 #define NVH_RW_PRCHK_GUARD 0x10000000u
-#define NVH_RW_PRACT 0x20000000u
-#define NVH_RW_FUA 0x40000000u
-#define NVH_RW_LR 0x80000000u
+#define NVH_RW_PRACT       0x20000000u
+#define NVH_RW_FUA         0x40000000u
+#define NVH_RW_LR          0x80000000u
 
 /* Dataset Management: CDW10 number of ranges, 0's based; CDW11 attributes. */
-#define NVH_DSM_NR_MASK 0xffu
+#define NVH_DSM_NR_MASK    0xffu
 #define NVH_DSM_MAX_RANGES 256
-#define NVH_DSM_IDR 0x1u
-#define NVH_DSM_IDW 0x2u
-#define NVH_DSM_AD 0x4u
+#define NVH_DSM_IDR        0x1u
+#define NVH_DSM_IDW        0x2u
+#define NVH_DSM_AD         0x4u
 
 struct nvh_dsm_range {
 	struct nvh_le32 cattr;
@@ -342,11 +342,11 @@ static_assert(sizeof(struct nvh_dsm_range) == 16, "DSM range");
 static_assert(offsetof(struct nvh_dsm_range, slba) == 8, "DSM SLBA");
 
 /* Copy: CDW10/11 SDLBA, CDW12 NR 7:0 (0's based), descriptor format 11:8. */
-#define NVH_COPY_NR_MASK 0xffu
+#define NVH_COPY_NR_MASK   0xffu
 #define NVH_COPY_FMT_SHIFT 8
-#define NVH_COPY_FMT_MASK 0xfu
-#define NVH_COPY_FUA 0x40000000u
-#define NVH_COPY_LR 0x80000000u
+#define NVH_COPY_FMT_MASK  0xfu
+#define NVH_COPY_FUA       0x40000000u
+#define NVH_COPY_LR        0x80000000u
 
 struct nvh_copy_range0 {
 	uint8_t rsvd0[8];
@@ -366,17 +366,17 @@ static_assert(offsetof(struct nvh_copy_range0, nlb) == 16, "copy NLB");
 static_assert(offsetof(struct nvh_copy_range0, elbt) == 24, "copy ELBT");
 
 /* Abort: CDW10 SQID 15:0, CID 31:16; completion dword 0 bit 0: 1 = was not aborted. */
-#define NVH_ABORT_CID_SHIFT 16
+#define NVH_ABORT_CID_SHIFT   16
 #define NVH_ABORT_NOT_ABORTED 0x1u
 
 /* Create I/O CQ and SQ: CDW10 QID 15:0, QSIZE 31:16 (0's based). */
-#define NVH_CREATE_QSIZE_SHIFT 16
-#define NVH_CREATE_CQ_PC 0x1u
-#define NVH_CREATE_CQ_IEN 0x2u
-#define NVH_CREATE_CQ_IV_SHIFT 16
-#define NVH_CREATE_SQ_PC 0x1u
+#define NVH_CREATE_QSIZE_SHIFT    16
+#define NVH_CREATE_CQ_PC          0x1u
+#define NVH_CREATE_CQ_IEN         0x2u
+#define NVH_CREATE_CQ_IV_SHIFT    16
+#define NVH_CREATE_SQ_PC          0x1u
 #define NVH_CREATE_SQ_QPRIO_SHIFT 1
-#define NVH_CREATE_SQ_CQID_SHIFT 16
+#define NVH_CREATE_SQ_CQID_SHIFT  16
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

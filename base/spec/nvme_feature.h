@@ -57,15 +57,15 @@ enum nvh_fid {
 };
 
 /* CDW10: FID 7:0; Get: SEL 10:8; Set: SV 31. */
-#define NVH_FEAT_SEL_SHIFT 8
-#define NVH_FEAT_SEL_CURRENT 0u
-#define NVH_FEAT_SEL_DEFAULT 1u
-#define NVH_FEAT_SEL_SAVED 2u
+#define NVH_FEAT_SEL_SHIFT     8
+#define NVH_FEAT_SEL_CURRENT   0u
+#define NVH_FEAT_SEL_DEFAULT   1u
+#define NVH_FEAT_SEL_SAVED     2u
 #define NVH_FEAT_SEL_SUPPORTED 3u
-#define NVH_FEAT_SAVE 0x80000000u
+#define NVH_FEAT_SAVE          0x80000000u
 
 /* 07h Number of Queues: CDW11 asks and dword 0 grants, both 0's based; NSQ 15:0, NCQ 31:16. */
-#define NVH_FEAT_NSQ_MASK 0xffffu
+#define NVH_FEAT_NSQ_MASK  0xffffu
 #define NVH_FEAT_NCQ_SHIFT 16
 
 /* 06h Volatile Write Cache: CDW11. */
@@ -75,16 +75,16 @@ enum nvh_fid {
 
 /* 05h Error Recovery: CDW11. */
 #define NVH_FEAT_ER_TLER_MASK 0xffffu
-#define NVH_FEAT_ER_DULBE 0x10000u
+#define NVH_FEAT_ER_DULBE     0x10000u
 
 /* 81h Host Identifier: CDW11 bit 0, 128-bit identifier. */
 #define NVH_FEAT_HOSTID_EXHID 0x1u
 
 /* 84h Namespace Write Protection: CDW11 2:0. */
-#define NVH_FEAT_NWP_NONE 0u
-#define NVH_FEAT_NWP_PROTECT 1u
+#define NVH_FEAT_NWP_NONE              0u
+#define NVH_FEAT_NWP_PROTECT           1u
 #define NVH_FEAT_NWP_UNTIL_POWER_CYCLE 2u
-#define NVH_FEAT_NWP_PERMANENT 3u
+#define NVH_FEAT_NWP_PERMANENT         3u
 
 /* 16h Host Behavior Support. */
 struct nvh_host_behavior {
@@ -122,8 +122,8 @@ enum nvh_rtype {
 
 /* CDW10 of Register, Acquire and Release: action 2:0. */
 #define NVH_RESV_ACTION_MASK 0x7u
-#define NVH_RESV_IEKEY 0x8u
-#define NVH_RESV_DISNSRS 0x10u
+#define NVH_RESV_IEKEY       0x8u
+#define NVH_RESV_DISNSRS     0x10u
 #define NVH_RESV_RTYPE_SHIFT 8
 #define NVH_RESV_CPTPL_SHIFT 30
 

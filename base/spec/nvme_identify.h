@@ -18,7 +18,7 @@ extern "C" {
 
 /* CDW10: CNS 7:0, CNTID 31:16. CDW11: CNS specific 15:0, CSI 31:24. */
 #define NVH_IDENTIFY_CNTID_SHIFT 16
-#define NVH_IDENTIFY_CSI_SHIFT 24
+#define NVH_IDENTIFY_CSI_SHIFT   24
 
 enum nvh_cns {
 	NVH_CNS_NS = 0x00,
@@ -92,7 +92,7 @@ struct nvh_id_ctrlr {
 	struct nvh_le32 ver;
 	struct nvh_le32 rtd3r;
 	struct nvh_le32 rtd3e;
-	struct nvh_le32 oaes; /* NVH_AEN_* */
+	struct nvh_le32 oaes;   /* NVH_AEN_* */
 	struct nvh_le32 ctratt; /* NVH_CTRATT_* */
 	struct nvh_le16 rrls;
 	uint8_t bpcap;
@@ -106,17 +106,17 @@ struct nvh_id_ctrlr {
 	struct nvh_le16 crdt2;
 	struct nvh_le16 crdt3;
 	uint8_t crcap;
-	uint8_t ciu; /* Controller Instance Uniquifier */
+	uint8_t ciu;          /* Controller Instance Uniquifier */
 	struct nvh_le64 cirn; /* Controller Instance Random Number */
 	uint8_t rsvd144[109];
 	uint8_t nvmsr;
 	uint8_t vwci;
 	uint8_t mec;
 	struct nvh_le16 oacs; /* NVH_OACS_* */
-	uint8_t acl; /* 0's based */
-	uint8_t aerl; /* 0's based */
+	uint8_t acl;          /* 0's based */
+	uint8_t aerl;         /* 0's based */
 	uint8_t frmw;
-	uint8_t lpa; /* NVH_LPA_* */
+	uint8_t lpa;  /* NVH_LPA_* */
 	uint8_t elpe; /* 0's based */
 	uint8_t npss; /* 0's based */
 	uint8_t avscc;
@@ -141,7 +141,7 @@ struct nvh_id_ctrlr {
 	struct nvh_le16 hmmaxd;
 	struct nvh_le16 nsetidmax;
 	struct nvh_le16 endgidmax;
-	uint8_t anatt; /* seconds */
+	uint8_t anatt;  /* seconds */
 	uint8_t anacap; /* NVH_ANACAP_* */
 	struct nvh_le32 anagrpmax;
 	struct nvh_le32 nanagrpid;
@@ -164,10 +164,10 @@ struct nvh_id_ctrlr {
 	uint8_t cqes;
 	struct nvh_le16 maxcmd;
 	struct nvh_le32 nn;
-	struct nvh_le16 oncs; /* NVH_ONCS_* */
+	struct nvh_le16 oncs;  /* NVH_ONCS_* */
 	struct nvh_le16 fuses; /* bit 0: compare and write */
 	uint8_t fna;
-	uint8_t vwc; /* NVH_VWC_* */
+	uint8_t vwc;          /* NVH_VWC_* */
 	struct nvh_le16 awun; /* 0's based */
 	struct nvh_le16 awupf;
 	uint8_t nvscc;
@@ -198,7 +198,7 @@ struct nvh_id_ctrlr {
 	struct nvh_le32 ioccsz; /* units of 16 bytes */
 	struct nvh_le32 iorcsz; /* units of 16 bytes */
 	struct nvh_le16 icdoff; /* units of 16 bytes */
-	uint8_t fcatt; /* NVH_FCATT_* */
+	uint8_t fcatt;          /* NVH_FCATT_* */
 	uint8_t msdbd;
 	struct nvh_le16 ofcs; /* NVH_OFCS_* */
 	uint8_t dctype;
@@ -248,83 +248,83 @@ enum nvh_cntrltype {
 	NVH_CNTRLTYPE_ADMIN = 3,
 };
 
-#define NVH_CMIC_MULTI_PORT 0x01
+#define NVH_CMIC_MULTI_PORT  0x01
 #define NVH_CMIC_MULTI_CTRLR 0x02
-#define NVH_CMIC_SRIOV 0x04
-#define NVH_CMIC_ANA 0x08
+#define NVH_CMIC_SRIOV       0x04
+#define NVH_CMIC_ANA         0x08
 
-#define NVH_CTRATT_HOSTID_128 0x00000001u
-#define NVH_CTRATT_NVM_SETS 0x00000004u
+#define NVH_CTRATT_HOSTID_128       0x00000001u
+#define NVH_CTRATT_NVM_SETS         0x00000004u
 #define NVH_CTRATT_ENDURANCE_GROUPS 0x00000010u
-#define NVH_CTRATT_TBKAS 0x00000040u /* traffic-based keep-alive */
-#define NVH_CTRATT_NS_GRANULARITY 0x00000080u
-#define NVH_CTRATT_UUID_LIST 0x00000200u
-#define NVH_CTRATT_MDS 0x00000400u
-#define NVH_CTRATT_ELBAS 0x00008000u
-#define NVH_CTRATT_MEM 0x00010000u /* MDTS and size limits exclude metadata */
-#define NVH_CTRATT_HMBR 0x00020000u
-#define NVH_CTRATT_FDPS 0x00080000u
+#define NVH_CTRATT_TBKAS            0x00000040u /* traffic-based keep-alive */
+#define NVH_CTRATT_NS_GRANULARITY   0x00000080u
+#define NVH_CTRATT_UUID_LIST        0x00000200u
+#define NVH_CTRATT_MDS              0x00000400u
+#define NVH_CTRATT_ELBAS            0x00008000u
+#define NVH_CTRATT_MEM              0x00010000u /* MDTS and size limits exclude metadata */
+#define NVH_CTRATT_HMBR             0x00020000u
+#define NVH_CTRATT_FDPS             0x00080000u
 
-#define NVH_OACS_SECURITY 0x0001
-#define NVH_OACS_FORMAT 0x0002
-#define NVH_OACS_FIRMWARE 0x0004
-#define NVH_OACS_NS_MGMT 0x0008
-#define NVH_OACS_SELF_TEST 0x0010
+#define NVH_OACS_SECURITY   0x0001
+#define NVH_OACS_FORMAT     0x0002
+#define NVH_OACS_FIRMWARE   0x0004
+#define NVH_OACS_NS_MGMT    0x0008
+#define NVH_OACS_SELF_TEST  0x0010
 #define NVH_OACS_DIRECTIVES 0x0020
-#define NVH_OACS_MI 0x0040
-#define NVH_OACS_VIRT_MGMT 0x0080
-#define NVH_OACS_DBBUF 0x0100
+#define NVH_OACS_MI         0x0040
+#define NVH_OACS_VIRT_MGMT  0x0080
+#define NVH_OACS_DBBUF      0x0100
 #define NVH_OACS_LBA_STATUS 0x0200
-#define NVH_OACS_LOCKDOWN 0x0400
+#define NVH_OACS_LOCKDOWN   0x0400
 
-#define NVH_LPA_SMART_PER_NS 0x01
-#define NVH_LPA_CMD_EFFECTS 0x02
-#define NVH_LPA_EXTENDED 0x04 /* LPO and 32-bit NUMD in Get Log Page */
-#define NVH_LPA_TELEMETRY 0x08
+#define NVH_LPA_SMART_PER_NS     0x01
+#define NVH_LPA_CMD_EFFECTS      0x02
+#define NVH_LPA_EXTENDED         0x04 /* LPO and 32-bit NUMD in Get Log Page */
+#define NVH_LPA_TELEMETRY        0x08
 #define NVH_LPA_PERSISTENT_EVENT 0x10
-#define NVH_LPA_SUPPORTED_LOGS 0x20
+#define NVH_LPA_SUPPORTED_LOGS   0x20
 
-#define NVH_ANACAP_OPTIMIZED 0x01
-#define NVH_ANACAP_NONOPTIMIZED 0x02
-#define NVH_ANACAP_INACCESSIBLE 0x04
+#define NVH_ANACAP_OPTIMIZED       0x01
+#define NVH_ANACAP_NONOPTIMIZED    0x02
+#define NVH_ANACAP_INACCESSIBLE    0x04
 #define NVH_ANACAP_PERSISTENT_LOSS 0x08
-#define NVH_ANACAP_CHANGE 0x10
-#define NVH_ANACAP_GRPID_STABLE 0x40 /* ANAGRPID does not change while attached */
-#define NVH_ANACAP_GRPID_NONZERO 0x80 /* Namespace Management may set ANAGRPID */
+#define NVH_ANACAP_CHANGE          0x10
+#define NVH_ANACAP_GRPID_STABLE    0x40 /* ANAGRPID does not change while attached */
+#define NVH_ANACAP_GRPID_NONZERO   0x80 /* Namespace Management may set ANAGRPID */
 
-#define NVH_ONCS_COMPARE 0x0001
-#define NVH_ONCS_WRITE_UNCOR 0x0002
-#define NVH_ONCS_DSM 0x0004
-#define NVH_ONCS_WRITE_ZEROES 0x0008
-#define NVH_ONCS_SAVE_SELECT 0x0010
-#define NVH_ONCS_RESERVATIONS 0x0020
-#define NVH_ONCS_TIMESTAMP 0x0040
-#define NVH_ONCS_VERIFY 0x0080
-#define NVH_ONCS_COPY 0x0100
-#define NVH_ONCS_COPY_ATOMIC 0x0200
+#define NVH_ONCS_COMPARE       0x0001
+#define NVH_ONCS_WRITE_UNCOR   0x0002
+#define NVH_ONCS_DSM           0x0004
+#define NVH_ONCS_WRITE_ZEROES  0x0008
+#define NVH_ONCS_SAVE_SELECT   0x0010
+#define NVH_ONCS_RESERVATIONS  0x0020
+#define NVH_ONCS_TIMESTAMP     0x0040
+#define NVH_ONCS_VERIFY        0x0080
+#define NVH_ONCS_COPY          0x0100
+#define NVH_ONCS_COPY_ATOMIC   0x0200
 #define NVH_ONCS_ALL_FAST_COPY 0x0400
-#define NVH_ONCS_MAX_WZ_DEAC 0x0800 /* WZDSL limits Write Zeroes with DEAC */
-#define NVH_ONCS_NSZ 0x1000
+#define NVH_ONCS_MAX_WZ_DEAC   0x0800 /* WZDSL limits Write Zeroes with DEAC */
+#define NVH_ONCS_NSZ           0x1000
 
 #define NVH_FUSES_COMPARE_WRITE 0x0001
 
-#define NVH_VWC_PRESENT 0x01
-#define NVH_VWC_FLUSH_MASK 0x06 /* behaviour of Flush with NSID FFFFFFFFh */
-#define NVH_VWC_FLUSH_ALL_NO 0x04
+#define NVH_VWC_PRESENT       0x01
+#define NVH_VWC_FLUSH_MASK    0x06 /* behaviour of Flush with NSID FFFFFFFFh */
+#define NVH_VWC_FLUSH_ALL_NO  0x04
 #define NVH_VWC_FLUSH_ALL_YES 0x06
 
-#define NVH_SGLS_SUPPORT_MASK 0x00000003u /* 0 none, 1 no alignment, 2 dword aligned */
-#define NVH_SGLS_KEYED 0x00000004u
+#define NVH_SGLS_SUPPORT_MASK         0x00000003u /* 0 none, 1 no alignment, 2 dword aligned */
+#define NVH_SGLS_KEYED                0x00000004u
 #define NVH_SGLS_DESC_THRESHOLD_SHIFT 8
-#define NVH_SGLS_BIT_BUCKET 0x00010000u
-#define NVH_SGLS_BYTE_ALIGNED_MPTR 0x00020000u
-#define NVH_SGLS_OVERSIZE 0x00040000u
-#define NVH_SGLS_MPTR_SGL 0x00080000u
-#define NVH_SGLS_OFFSET 0x00100000u /* address field may be an offset: in-capsule data */
-#define NVH_SGLS_TRANSPORT 0x00200000u
+#define NVH_SGLS_BIT_BUCKET           0x00010000u
+#define NVH_SGLS_BYTE_ALIGNED_MPTR    0x00020000u
+#define NVH_SGLS_OVERSIZE             0x00040000u
+#define NVH_SGLS_MPTR_SGL             0x00080000u
+#define NVH_SGLS_OFFSET               0x00100000u /* addresses may be offsets: in-capsule data */
+#define NVH_SGLS_TRANSPORT            0x00200000u
 
 #define NVH_FCATT_DYNAMIC 0x00 /* bit 0 clear: dynamic controller model */
-#define NVH_FCATT_STATIC 0x01
+#define NVH_FCATT_STATIC  0x01
 
 #define NVH_OFCS_DISCONNECT 0x0001
 
@@ -332,8 +332,8 @@ enum nvh_cntrltype {
 
 struct nvh_lbaf {
 	struct nvh_le16 ms; /* metadata bytes */
-	uint8_t lbads; /* power of two; below 9: format not available */
-	uint8_t rp; /* relative performance 1:0 */
+	uint8_t lbads;      /* power of two; below 9: format not available */
+	uint8_t rp;         /* relative performance 1:0 */
 };
 
 static_assert(sizeof(struct nvh_lbaf) == 4, "LBA format");
@@ -343,12 +343,12 @@ struct nvh_id_ns {
 	struct nvh_le64 ncap;
 	struct nvh_le64 nuse;
 	uint8_t nsfeat; /* NVH_NSFEAT_* */
-	uint8_t nlbaf; /* 0's based */
-	uint8_t flbas; /* NVH_FLBAS_* */
+	uint8_t nlbaf;  /* 0's based */
+	uint8_t flbas;  /* NVH_FLBAS_* */
 	uint8_t mc;
 	uint8_t dpc;
-	uint8_t dps; /* NVH_DPS_* */
-	uint8_t nmic; /* bit 0: shared */
+	uint8_t dps;    /* NVH_DPS_* */
+	uint8_t nmic;   /* bit 0: shared */
 	uint8_t rescap; /* NVH_RESCAP_* */
 	uint8_t fpi;
 	uint8_t dlfeat; /* NVH_DLFEAT_* */
@@ -397,16 +397,16 @@ static_assert(offsetof(struct nvh_id_ns, eui64) == 120, "EUI64");
 static_assert(offsetof(struct nvh_id_ns, lbaf) == 128, "LBAF0");
 static_assert(offsetof(struct nvh_id_ns, vs) == 384, "namespace VS");
 
-#define NVH_NSFEAT_THIN 0x01
-#define NVH_NSFEAT_ATOMIC 0x02
+#define NVH_NSFEAT_THIN        0x01
+#define NVH_NSFEAT_ATOMIC      0x02
 #define NVH_NSFEAT_DEALLOC_ERR 0x04
-#define NVH_NSFEAT_UID_REUSE 0x08
-#define NVH_NSFEAT_OPTPERF 0x10
+#define NVH_NSFEAT_UID_REUSE   0x08
+#define NVH_NSFEAT_OPTPERF     0x10
 
-#define NVH_FLBAS_LOW_MASK 0x0f
-#define NVH_FLBAS_EXTENDED 0x10 /* metadata is interleaved with the data */
-#define NVH_FLBAS_HIGH_SHIFT 5 /* bits 6:5 are bits 5:4 of the index */
-#define NVH_FLBAS_HIGH_MASK 0x03
+#define NVH_FLBAS_LOW_MASK   0x0f
+#define NVH_FLBAS_EXTENDED   0x10 /* metadata is interleaved with the data */
+#define NVH_FLBAS_HIGH_SHIFT 5    /* bits 6:5 are bits 5:4 of the index */
+#define NVH_FLBAS_HIGH_MASK  0x03
 
 /* Index of the current format in lbaf[]. Bits 6:5 count only with more than 16 formats. */
 static inline unsigned nvh_id_ns_format(const struct nvh_id_ns *id)
@@ -418,24 +418,24 @@ static inline unsigned nvh_id_ns_format(const struct nvh_id_ns *id)
 	return idx;
 }
 
-#define NVH_DPS_TYPE_MASK 0x07
-#define NVH_DPS_FIRST 0x08
-#define NVH_NMIC_SHARED 0x01
+#define NVH_DPS_TYPE_MASK          0x07
+#define NVH_DPS_FIRST              0x08
+#define NVH_NMIC_SHARED            0x01
 #define NVH_NSATTR_WRITE_PROTECTED 0x01
 
-#define NVH_RESCAP_PTPL 0x01
-#define NVH_RESCAP_WRITE_EXCL 0x02
-#define NVH_RESCAP_EXCL_ACCESS 0x04
-#define NVH_RESCAP_WRITE_EXCL_REG 0x08
+#define NVH_RESCAP_PTPL            0x01
+#define NVH_RESCAP_WRITE_EXCL      0x02
+#define NVH_RESCAP_EXCL_ACCESS     0x04
+#define NVH_RESCAP_WRITE_EXCL_REG  0x08
 #define NVH_RESCAP_EXCL_ACCESS_REG 0x10
-#define NVH_RESCAP_WRITE_EXCL_ALL 0x20
+#define NVH_RESCAP_WRITE_EXCL_ALL  0x20
 #define NVH_RESCAP_EXCL_ACCESS_ALL 0x40
-#define NVH_RESCAP_IEKEY_13 0x80
+#define NVH_RESCAP_IEKEY_13        0x80
 
 #define NVH_DLFEAT_READ_MASK 0x07 /* deallocated blocks read as: 0 unknown, 1 00h, 2 FFh */
 #define NVH_DLFEAT_READ_ZERO 0x01
 #define NVH_DLFEAT_READ_ONES 0x02
-#define NVH_DLFEAT_WZ_DEAC 0x08
+#define NVH_DLFEAT_WZ_DEAC   0x08
 #define NVH_DLFEAT_GUARD_CRC 0x10
 
 /* ---- I/O command set independent namespace (CNS 08h) ---------------------------------------- */
@@ -491,9 +491,9 @@ struct nvh_id_iocs_nvm {
 	uint8_t vsl; /* Verify, Write Zeroes, Write Uncorrectable: powers of two of MPSMIN */
 	uint8_t wzsl;
 	uint8_t wusl;
-	uint8_t dmrl; /* ranges a DSM, 0 = no limit */
+	uint8_t dmrl;          /* ranges a DSM, 0 = no limit */
 	struct nvh_le32 dmrsl; /* blocks a range */
-	struct nvh_le64 dmsl; /* blocks a command */
+	struct nvh_le64 dmsl;  /* blocks a command */
 	uint8_t kpiocap;
 	uint8_t wzdsl;
 	struct nvh_le16 aocs;
@@ -534,8 +534,8 @@ enum nvh_nidt {
 
 #define NVH_NIDL_EUI64 8
 #define NVH_NIDL_NGUID 16
-#define NVH_NIDL_UUID 16
-#define NVH_NIDL_CSI 1
+#define NVH_NIDL_UUID  16
+#define NVH_NIDL_CSI   1
 
 struct nvh_ns_desc {
 	uint8_t nidt;

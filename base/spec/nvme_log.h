@@ -14,13 +14,13 @@ extern "C" {
 #endif
 
 /* CDW10: LID 7:0, LSP 14:8, RAE 15, NUMDL 31:16. CDW11: NUMDU 15:0, LSI 31:16. CDW14: CSI 31:24. */
-#define NVH_LOG_LSP_SHIFT 8
-#define NVH_LOG_LSP_MASK 0x7fu
-#define NVH_LOG_RAE 0x00008000u
+#define NVH_LOG_LSP_SHIFT   8
+#define NVH_LOG_LSP_MASK    0x7fu
+#define NVH_LOG_RAE         0x00008000u
 #define NVH_LOG_NUMDL_SHIFT 16
-#define NVH_LOG_LSI_SHIFT 16
-#define NVH_LOG_OT 0x00800000u /* CDW14: LPO is an index, not bytes */
-#define NVH_LOG_CSI_SHIFT 24
+#define NVH_LOG_LSI_SHIFT   16
+#define NVH_LOG_OT          0x00800000u /* CDW14: LPO is an index, not bytes */
+#define NVH_LOG_CSI_SHIFT   24
 
 enum nvh_lid {
 	NVH_LID_SUPPORTED = 0x00,
@@ -30,7 +30,7 @@ enum nvh_lid {
 	NVH_LID_CHANGED_NS = 0x04,
 	NVH_LID_CMD_EFFECTS = 0x05,
 	NVH_LID_SELF_TEST = 0x06,
-	NVH_LID_TELEMETRY_HOST = 0x07, /* host-initiated */
+	NVH_LID_TELEMETRY_HOST = 0x07,  /* host-initiated */
 	NVH_LID_TELEMETRY_CTRLR = 0x08, /* controller-initiated */
 	NVH_LID_ENDURANCE_GROUP = 0x09,
 	NVH_LID_PREDICTABLE_LAT = 0x0a,
@@ -70,7 +70,7 @@ struct nvh_error_log_entry {
 	struct nvh_le64 error_count; /* 0: the entry is not valid */
 	struct nvh_le16 sqid;
 	struct nvh_le16 cid;
-	struct nvh_le16 status; /* bits 15:1 status, bit 0 phase */
+	struct nvh_le16 status;    /* bits 15:1 status, bit 0 phase */
 	struct nvh_le16 param_loc; /* byte 7:0, bit 10:8 */
 	struct nvh_le64 lba;
 	struct nvh_le32 nsid;
@@ -140,14 +140,14 @@ static_assert(sizeof(struct nvh_fw_slot_log) == 512, "firmware slot log");
 
 /* ---- commands supported and effects (05h) --------------------------------------------------- */
 
-#define NVH_EFFECT_CSUPP 0x00000001u
-#define NVH_EFFECT_LBCC 0x00000002u
-#define NVH_EFFECT_NCC 0x00000004u
-#define NVH_EFFECT_NIC 0x00000008u
-#define NVH_EFFECT_CCC 0x00000010u
+#define NVH_EFFECT_CSUPP     0x00000001u
+#define NVH_EFFECT_LBCC      0x00000002u
+#define NVH_EFFECT_NCC       0x00000004u
+#define NVH_EFFECT_NIC       0x00000008u
+#define NVH_EFFECT_CCC       0x00000010u
 #define NVH_EFFECT_CSE_SHIFT 16
-#define NVH_EFFECT_CSE_MASK 0x7u
-#define NVH_EFFECT_UUID 0x00080000u
+#define NVH_EFFECT_CSE_MASK  0x7u
+#define NVH_EFFECT_UUID      0x00080000u
 #define NVH_EFFECT_CSP_SHIFT 20
 
 struct nvh_effects_log {
@@ -169,7 +169,7 @@ enum nvh_ana_state {
 };
 
 #define NVH_ANA_STATE_MASK 0x0f
-#define NVH_ANA_LSP_RGO 0x1u /* Get Log Page LSP: return groups only */
+#define NVH_ANA_LSP_RGO    0x1u /* Get Log Page LSP: return groups only */
 
 struct nvh_ana_log {
 	struct nvh_le64 chgcnt;
@@ -280,21 +280,21 @@ enum nvh_aer_iocs {
 };
 
 /* Which notices a controller offers (OAES) and the host enables (feature 0Bh). */
-#define NVH_AEN_SMART_MASK 0x000000ffu /* critical warnings; feature only */
-#define NVH_AEN_NS_ATTR 0x00000100u
-#define NVH_AEN_FW_ACTIVATION 0x00000200u
-#define NVH_AEN_TELEMETRY 0x00000400u /* feature only */
-#define NVH_AEN_ANA 0x00000800u
-#define NVH_AEN_PREDICTABLE_LAT 0x00001000u
-#define NVH_AEN_LBA_STATUS 0x00002000u
-#define NVH_AEN_ENDURANCE_GROUP 0x00004000u
-#define NVH_AEN_NORMAL_SHUTDOWN 0x00008000u
-#define NVH_AEN_TEMP_HYSTERESIS 0x00010000u
+#define NVH_AEN_SMART_MASK         0x000000ffu /* critical warnings; feature only */
+#define NVH_AEN_NS_ATTR            0x00000100u
+#define NVH_AEN_FW_ACTIVATION      0x00000200u
+#define NVH_AEN_TELEMETRY          0x00000400u /* feature only */
+#define NVH_AEN_ANA                0x00000800u
+#define NVH_AEN_PREDICTABLE_LAT    0x00001000u
+#define NVH_AEN_LBA_STATUS         0x00002000u
+#define NVH_AEN_ENDURANCE_GROUP    0x00004000u
+#define NVH_AEN_NORMAL_SHUTDOWN    0x00008000u
+#define NVH_AEN_TEMP_HYSTERESIS    0x00010000u
 #define NVH_AEN_REACHABILITY_GROUP 0x00020000u
 #define NVH_AEN_REACHABILITY_ASSOC 0x00040000u
-#define NVH_AEN_ALLOC_NS_ATTR 0x00080000u
-#define NVH_AEN_ZONE_CHANGED 0x08000000u
-#define NVH_AEN_DISCOVERY 0x80000000u
+#define NVH_AEN_ALLOC_NS_ATTR      0x00080000u
+#define NVH_AEN_ZONE_CHANGED       0x08000000u
+#define NVH_AEN_DISCOVERY          0x80000000u
 
 #ifdef __cplusplus
 }

@@ -193,15 +193,13 @@ enum nvh_sct {
 /* NVH_SC_*: the status code alone (8 bits). NVH_ST_*: SCT << 8 | SC, see nvh_cpl_code(). */
 enum nvh_sc {
 #define NVH_X(sct, sc, name, text) NVH_SC_##name = sc,
-	NVH_STATUS_LIST(NVH_X)
-	NVH_FABRICS_STATUS_LIST(NVH_X)
+	NVH_STATUS_LIST(NVH_X) NVH_FABRICS_STATUS_LIST(NVH_X)
 #undef NVH_X
 };
 
 enum nvh_st {
 #define NVH_X(sct, sc, name, text) NVH_ST_##name = (sct) << 8 | (sc),
-	NVH_STATUS_LIST(NVH_X)
-	NVH_FABRICS_STATUS_LIST(NVH_X)
+	NVH_STATUS_LIST(NVH_X) NVH_FABRICS_STATUS_LIST(NVH_X)
 #undef NVH_X
 };
 

@@ -32,18 +32,18 @@ enum nvh_tcp_pdu {
 };
 
 /* Common header flags. */
-#define NVH_TCP_F_HDGST 0x01
-#define NVH_TCP_F_DDGST 0x02
-#define NVH_TCP_F_LAST 0x04 /* H2CData, C2HData */
+#define NVH_TCP_F_HDGST   0x01
+#define NVH_TCP_F_DDGST   0x02
+#define NVH_TCP_F_LAST    0x04 /* H2CData, C2HData */
 #define NVH_TCP_F_SUCCESS 0x08 /* C2HData, with LAST */
 
 #define NVH_TCP_DIGEST_SIZE 4
-#define NVH_TCP_HDR_MAX 128
-#define NVH_TCP_PFV 0x0000
-#define NVH_TCP_DGST_HDR 0x01
-#define NVH_TCP_DGST_DATA 0x02
+#define NVH_TCP_HDR_MAX     128
+#define NVH_TCP_PFV         0x0000
+#define NVH_TCP_DGST_HDR    0x01
+#define NVH_TCP_DGST_DATA   0x02
 /* PDA values are 0's based dwords, 0 to 31; the alignment is at most 128 bytes. */
-#define NVH_TCP_PDA_MAX 31
+#define NVH_TCP_PDA_MAX        31
 #define NVH_TCP_MAXH2CDATA_MIN 4096
 /* Data of a TermReq: the header of the PDU in error. */
 #define NVH_TCP_TERM_DATA_MAX 128
@@ -64,8 +64,8 @@ static_assert(offsetof(struct nvh_tcp_ch, plen) == 4, "PLEN");
 struct nvh_tcp_icreq {
 	struct nvh_tcp_ch ch;
 	struct nvh_le16 pfv;
-	uint8_t hpda; /* alignment the host wants for data to it */
-	uint8_t dgst; /* NVH_TCP_DGST_* */
+	uint8_t hpda;           /* alignment the host wants for data to it */
+	uint8_t dgst;           /* NVH_TCP_DGST_* */
 	struct nvh_le32 maxr2t; /* 0's based */
 	uint8_t rsvd16[112];
 };
@@ -90,7 +90,7 @@ enum nvh_tcp_fes {
 	NVH_TCP_FES_SEQUENCE = 0x02,
 	NVH_TCP_FES_HDGST = 0x03, /* FEI: the digest received */
 	NVH_TCP_FES_DATA_RANGE = 0x04,
-	NVH_TCP_FES_LIMIT = 0x05, /* to host: data transfer limit; to controller: R2T limit */
+	NVH_TCP_FES_LIMIT = 0x05,       /* to host: data transfer limit; to controller: R2T limit */
 	NVH_TCP_FES_UNSUPPORTED = 0x06, /* FEI: byte offset of the parameter */
 };
 

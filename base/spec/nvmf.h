@@ -14,15 +14,15 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /* 223 bytes and a terminator, in fields of 256. */
-#define NVH_NQN_MAX 223
-#define NVH_NQN_SIZE 256
-#define NVH_DISCOVERY_NQN "nqn.2014-08.org.nvmexpress.discovery"
+#define NVH_NQN_MAX         223
+#define NVH_NQN_SIZE        256
+#define NVH_DISCOVERY_NQN   "nqn.2014-08.org.nvmexpress.discovery"
 #define NVH_NQN_UUID_PREFIX "nqn.2014-08.org.nvmexpress:uuid:"
-#define NVH_HOSTID_SIZE 16
+#define NVH_HOSTID_SIZE     16
 
 #define NVH_DISCOVERY_PORT_TCP 8009
-#define NVH_PORT_TCP 4420
-#define NVH_PORT_RDMA 4420
+#define NVH_PORT_TCP           4420
+#define NVH_PORT_RDMA          4420
 
 #define NVH_ADMIN_QUEUE_MIN 32 /* smallest SQSIZE + 1 of a Fabrics admin queue */
 
@@ -70,7 +70,7 @@ struct nvh_fab_connect_cmd {
 	struct nvh_le16 recfmt;
 	struct nvh_le16 qid;
 	struct nvh_le16 sqsize; /* 0's based */
-	uint8_t cattr; /* NVH_CATTR_* */
+	uint8_t cattr;          /* NVH_CATTR_* */
 	uint8_t rsvd47;
 	struct nvh_le32 kato; /* ms */
 	uint8_t rsvd52[12];
@@ -81,14 +81,14 @@ static_assert(offsetof(struct nvh_fab_connect_cmd, recfmt) == 40, "Connect RECFM
 static_assert(offsetof(struct nvh_fab_connect_cmd, qid) == 42, "Connect QID");
 static_assert(offsetof(struct nvh_fab_connect_cmd, kato) == 48, "Connect KATO");
 
-#define NVH_CATTR_PRIORITY_MASK 0x03
+#define NVH_CATTR_PRIORITY_MASK  0x03
 #define NVH_CATTR_DISABLE_SQFLOW 0x04
-#define NVH_CATTR_IOQ_DELETION 0x08 /* individual I/O queue deletion (Disconnect) */
+#define NVH_CATTR_IOQ_DELETION   0x08 /* individual I/O queue deletion (Disconnect) */
 
 /* CNTLID of an admin Connect to a dynamic controller, and of one to any static controller. */
-#define NVH_CNTLID_DYNAMIC 0xffffu
+#define NVH_CNTLID_DYNAMIC    0xffffu
 #define NVH_CNTLID_STATIC_ANY 0xfffeu
-#define NVH_CNTLID_MAX 0xffefu
+#define NVH_CNTLID_MAX        0xffefu
 
 struct nvh_fab_connect_data {
 	uint8_t hostid[16];
@@ -105,12 +105,12 @@ static_assert(offsetof(struct nvh_fab_connect_data, subnqn) == 256, "Connect SUB
 static_assert(offsetof(struct nvh_fab_connect_data, hostnqn) == 512, "Connect HOSTNQN");
 
 /* Dword 0 of a successful Connect: CNTLID 15:0, AUTHREQ 31:16. */
-#define NVH_CONNECT_CNTLID_MASK 0xffffu
-#define NVH_CONNECT_AUTHREQ_ATR 0x00020000u /* in-band authentication */
+#define NVH_CONNECT_CNTLID_MASK  0xffffu
+#define NVH_CONNECT_AUTHREQ_ATR  0x00020000u /* in-band authentication */
 #define NVH_CONNECT_AUTHREQ_ASCR 0x00040000u /* and a secure channel from it */
 
 /* Dword 0 of Connect Invalid Parameters: IPO 15:0, IATTR 23:16 (bit 16: offset is in the data). */
-#define NVH_CONNECT_IPO_MASK 0xffffu
+#define NVH_CONNECT_IPO_MASK   0xffffu
 #define NVH_CONNECT_IATTR_DATA 0x00010000u
 
 static inline uint32_t nvh_connect_invalid(unsigned in_data, unsigned offset)
@@ -128,7 +128,7 @@ struct nvh_fab_prop_cmd {
 	uint8_t rsvd5[35];
 	uint8_t attrib; /* size 2:0: NVH_PROP_* */
 	uint8_t rsvd41[3];
-	struct nvh_le32 ofst; /* enum nvh_reg */
+	struct nvh_le32 ofst;  /* enum nvh_reg */
 	struct nvh_le64 value; /* Set only */
 	uint8_t rsvd56[8];
 };
@@ -139,8 +139,8 @@ static_assert(offsetof(struct nvh_fab_prop_cmd, ofst) == 44, "Property OFST");
 static_assert(offsetof(struct nvh_fab_prop_cmd, value) == 48, "Property VALUE");
 
 #define NVH_PROP_SIZE_MASK 0x07
-#define NVH_PROP_4_BYTES 0x00
-#define NVH_PROP_8_BYTES 0x01
+#define NVH_PROP_4_BYTES   0x00
+#define NVH_PROP_8_BYTES   0x01
 
 /* ---- Disconnect ----------------------------------------------------------------------------- */
 
@@ -177,7 +177,7 @@ static_assert(sizeof(struct nvh_fab_auth_cmd) == 64, "Authentication");
 static_assert(offsetof(struct nvh_fab_auth_cmd, secp) == 43, "Authentication SECP");
 static_assert(offsetof(struct nvh_fab_auth_cmd, tl) == 44, "Authentication TL");
 
-#define NVH_AUTH_SECP 0xe9
+#define NVH_AUTH_SECP  0xe9
 #define NVH_AUTH_SPSP0 0x01
 #define NVH_AUTH_SPSP1 0x01
 
@@ -209,20 +209,20 @@ enum nvh_subtype {
 	NVH_SUBTYPE_DISC_CURRENT = 3,
 };
 
-#define NVH_TREQ_SECURE_MASK 0x03
-#define NVH_TREQ_NOT_SPECIFIED 0x00
-#define NVH_TREQ_REQUIRED 0x01
-#define NVH_TREQ_NOT_REQUIRED 0x02
+#define NVH_TREQ_SECURE_MASK    0x03
+#define NVH_TREQ_NOT_SPECIFIED  0x00
+#define NVH_TREQ_REQUIRED       0x01
+#define NVH_TREQ_NOT_REQUIRED   0x02
 #define NVH_TREQ_DISABLE_SQFLOW 0x04
 
 #define NVH_EFLAGS_DUPRETINFO 0x0001
-#define NVH_EFLAGS_EPCSD 0x0002 /* explicit persistent connections for discovery */
-#define NVH_EFLAGS_NCC 0x0004
+#define NVH_EFLAGS_EPCSD      0x0002 /* explicit persistent connections for discovery */
+#define NVH_EFLAGS_NCC        0x0004
 
 #define NVH_PORTID_ANY 0xffffu
 
 #define NVH_TRSVCID_SIZE 32
-#define NVH_TRADDR_SIZE 256
+#define NVH_TRADDR_SIZE  256
 
 /* Transport specific address subtype. */
 enum nvh_tcp_sectype {
@@ -283,7 +283,7 @@ struct nvh_discovery_log_entry {
 	uint8_t rsvd12[20];
 	char trsvcid[NVH_TRSVCID_SIZE]; /* ASCII, space padded */
 	uint8_t rsvd64[192];
-	char subnqn[NVH_NQN_SIZE]; /* terminated */
+	char subnqn[NVH_NQN_SIZE];    /* terminated */
 	char traddr[NVH_TRADDR_SIZE]; /* ASCII, space padded */
 	union nvh_tsas tsas;
 };

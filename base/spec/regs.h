@@ -27,7 +27,7 @@ enum nvh_reg {
 	NVH_REG_CMBSZ = 0x3c,
 	NVH_REG_BPINFO = 0x40,
 	NVH_REG_BPRSEL = 0x44,
-	NVH_REG_BPMBL = 0x48, /* 8 bytes */
+	NVH_REG_BPMBL = 0x48,  /* 8 bytes */
 	NVH_REG_CMBMSC = 0x50, /* 8 bytes */
 	NVH_REG_CMBSTS = 0x58,
 	NVH_REG_CMBEBS = 0x5c,
@@ -42,11 +42,11 @@ enum nvh_reg {
 
 /* ---- CAP ------------------------------------------------------------------------------------ */
 
-#define NVH_CAP_CQR 0x10000ull
+#define NVH_CAP_CQR        0x10000ull
 #define NVH_CAP_TO_UNIT_MS 500u
-#define NVH_CAP_CMBS (1ull << 57)
-#define NVH_CAP_PMRS (1ull << 56)
-#define NVH_CAP_NSSRS (1ull << 36)
+#define NVH_CAP_CMBS       (1ull << 57)
+#define NVH_CAP_PMRS       (1ull << 56)
+#define NVH_CAP_NSSRS      (1ull << 36)
 #define NVH_CAP_CRMS_CRWMS (1ull << 59)
 #define NVH_CAP_CRMS_CRIMS (1ull << 60)
 
@@ -83,16 +83,16 @@ static inline unsigned nvh_cap_mpsmax(uint64_t cap)
 	return cap >> 52 & 0xf;
 }
 
-#define NVH_CAP_MQES_SHIFT 0
-#define NVH_CAP_AMS_SHIFT 17
-#define NVH_CAP_TO_SHIFT 24
-#define NVH_CAP_DSTRD_SHIFT 32
-#define NVH_CAP_CSS_SHIFT 37
+#define NVH_CAP_MQES_SHIFT   0
+#define NVH_CAP_AMS_SHIFT    17
+#define NVH_CAP_TO_SHIFT     24
+#define NVH_CAP_DSTRD_SHIFT  32
+#define NVH_CAP_CSS_SHIFT    37
 #define NVH_CAP_MPSMIN_SHIFT 48
 #define NVH_CAP_MPSMAX_SHIFT 52
 
 /* Bits of the 8-bit CAP.CSS. */
-#define NVH_CAP_CSS_NVM 0x01u
+#define NVH_CAP_CSS_NVM  0x01u
 #define NVH_CAP_CSS_IOCS 0x40u
 #define NVH_CAP_CSS_NONE 0x80u
 
@@ -120,26 +120,26 @@ static inline unsigned nvh_vs_tertiary(uint32_t vs)
 
 /* ---- CC ------------------------------------------------------------------------------------- */
 
-#define NVH_CC_EN 0x1u
-#define NVH_CC_CSS_SHIFT 4
-#define NVH_CC_CSS_MASK 0x7u
-#define NVH_CC_CSS_NVM 0x0u
-#define NVH_CC_CSS_IOCS 0x6u
-#define NVH_CC_CSS_NONE 0x7u
-#define NVH_CC_MPS_SHIFT 7
-#define NVH_CC_MPS_MASK 0xfu
-#define NVH_CC_AMS_SHIFT 11
-#define NVH_CC_AMS_MASK 0x7u
-#define NVH_CC_SHN_SHIFT 14
-#define NVH_CC_SHN_MASK 0x3u
-#define NVH_CC_SHN_NONE 0x0u
-#define NVH_CC_SHN_NORMAL 0x1u
-#define NVH_CC_SHN_ABRUPT 0x2u
+#define NVH_CC_EN           0x1u
+#define NVH_CC_CSS_SHIFT    4
+#define NVH_CC_CSS_MASK     0x7u
+#define NVH_CC_CSS_NVM      0x0u
+#define NVH_CC_CSS_IOCS     0x6u
+#define NVH_CC_CSS_NONE     0x7u
+#define NVH_CC_MPS_SHIFT    7
+#define NVH_CC_MPS_MASK     0xfu
+#define NVH_CC_AMS_SHIFT    11
+#define NVH_CC_AMS_MASK     0x7u
+#define NVH_CC_SHN_SHIFT    14
+#define NVH_CC_SHN_MASK     0x3u
+#define NVH_CC_SHN_NONE     0x0u
+#define NVH_CC_SHN_NORMAL   0x1u
+#define NVH_CC_SHN_ABRUPT   0x2u
 #define NVH_CC_IOSQES_SHIFT 16
-#define NVH_CC_IOSQES_MASK 0xfu
+#define NVH_CC_IOSQES_MASK  0xfu
 #define NVH_CC_IOCQES_SHIFT 20
-#define NVH_CC_IOCQES_MASK 0xfu
-#define NVH_CC_CRIME 0x01000000u
+#define NVH_CC_IOCQES_MASK  0xfu
+#define NVH_CC_CRIME        0x01000000u
 
 static inline unsigned nvh_cc_shn(uint32_t cc)
 {
@@ -177,16 +177,16 @@ static inline unsigned nvh_cc_iocqes(uint32_t cc)
 
 /* ---- CSTS ----------------------------------------------------------------------------------- */
 
-#define NVH_CSTS_RDY 0x1u
-#define NVH_CSTS_CFS 0x2u
-#define NVH_CSTS_SHST_SHIFT 2
-#define NVH_CSTS_SHST_MASK 0x3u
-#define NVH_CSTS_SHST_NORMAL 0x0u
+#define NVH_CSTS_RDY            0x1u
+#define NVH_CSTS_CFS            0x2u
+#define NVH_CSTS_SHST_SHIFT     2
+#define NVH_CSTS_SHST_MASK      0x3u
+#define NVH_CSTS_SHST_NORMAL    0x0u
 #define NVH_CSTS_SHST_OCCURRING 0x1u
-#define NVH_CSTS_SHST_COMPLETE 0x2u
-#define NVH_CSTS_NSSRO 0x10u
-#define NVH_CSTS_PP 0x20u
-#define NVH_CSTS_ST 0x40u
+#define NVH_CSTS_SHST_COMPLETE  0x2u
+#define NVH_CSTS_NSSRO          0x10u
+#define NVH_CSTS_PP             0x20u
+#define NVH_CSTS_ST             0x40u
 
 static inline unsigned nvh_csts_shst(uint32_t csts)
 {
@@ -197,7 +197,7 @@ static inline unsigned nvh_csts_shst(uint32_t csts)
 
 #define NVH_NSSR_RESET 0x4e564d65u /* "NVMe" */
 
-#define NVH_AQA_ASQS_MASK 0xfffu /* 0's based */
+#define NVH_AQA_ASQS_MASK  0xfffu /* 0's based */
 #define NVH_AQA_ACQS_SHIFT 16
 
 /* CRTO: ready timeouts in units of 500 ms, CRWMT 15:0, CRIMT 31:16. */

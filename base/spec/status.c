@@ -10,9 +10,9 @@ struct status_entry {
 	const char *text;
 };
 
-#define NVH_X(t, c, n, s) { (t) << 8 | (c), #n, s },
-static const struct status_entry status_table[] = { NVH_STATUS_LIST(NVH_X) };
-static const struct status_entry status_fabrics_table[] = { NVH_FABRICS_STATUS_LIST(NVH_X) };
+#define NVH_X(t, c, n, s) {(t) << 8 | (c), #n, s},
+static const struct status_entry status_table[] = {NVH_STATUS_LIST(NVH_X)};
+static const struct status_entry status_fabrics_table[] = {NVH_FABRICS_STATUS_LIST(NVH_X)};
 #undef NVH_X
 
 #define TABLE_SIZE(t) (sizeof(t) / sizeof((t)[0]))

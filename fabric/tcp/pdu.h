@@ -17,36 +17,36 @@
 #include "base/spec/nvme_tcp.h"
 
 /* Room for any header with its digest and padding, and for a TermReq with its data. */
-#define NVHI_PDU_HDR_ROOM 128
+#define NVHI_PDU_HDR_ROOM  128
 #define NVHI_PDU_TERM_ROOM (24 + NVH_TCP_TERM_DATA_MAX)
 
 enum nvhi_pdu_role {
-	NVHI_PDU_HOST,	/* we are the host: we receive ICResp, CapsuleResp, C2HData, R2T */
+	NVHI_PDU_HOST,  /* we are the host: we receive ICResp, CapsuleResp, C2HData, R2T */
 	NVHI_PDU_CTRLR, /* we are the controller: we receive ICReq, CapsuleCmd, H2CData */
 };
 
 /*
- * What both ends agreed on, one a connection, owned by the queue; builders and the receiver read it.
- * Before the IC exchange: role (and max_icd) set, everything else zero.
+ * What both ends agreed on, one a connection, owned by the queue; builders and the receiver read
+ * it. Before the IC exchange: role (and max_icd) set, everything else zero.
  */
 struct nvhi_pdu_params {
-	uint8_t role;	 /* enum nvhi_pdu_role */
-	bool ic_done;	 /* set by the owner once ICReq/ICResp are agreed */
+	uint8_t role; /* enum nvhi_pdu_role */
+	bool ic_done; /* set by the owner once ICReq/ICResp are agreed */
 	bool hdgst;
 	bool ddgst;
-	uint8_t hpda;	 /* alignment of data to the host: 0's based dwords */
-	uint8_t cpda;	 /* alignment of data to the controller */
+	uint8_t hpda;        /* alignment of data to the host: 0's based dwords */
+	uint8_t cpda;        /* alignment of data to the controller */
 	uint32_t maxh2cdata; /* bytes; 0: not checked */
-	uint32_t max_icd; /* controller: most in-capsule data of this queue, bytes */
+	uint32_t max_icd;    /* controller: most in-capsule data of this queue, bytes */
 };
 
 /* The one reason why a connection must end: good for one log line and for a TermReq. */
 struct nvhi_pdu_error {
-	uint8_t fes;	   /* enum nvh_tcp_fes */
-	uint32_t fei;	   /* offset of the field in the header, or the digest received */
+	uint8_t fes;       /* enum nvh_tcp_fes */
+	uint32_t fei;      /* offset of the field in the header, or the digest received */
 	const char *field; /* "PLEN" */
 	const char *what;  /* "shorter than the header" */
-	uint64_t value;	   /* what the peer sent */
+	uint64_t value;    /* what the peer sent */
 };
 
 static inline void nvhi_pdu_error_set(struct nvhi_pdu_error *ret_error, uint8_t fes, uint32_t fei,
@@ -79,7 +79,8 @@ union nvhi_pdu_hdr {
  * there is data and params->ddgst, the caller sends 4 bytes of nvhi_pdu_ddgst_put() after it.
  */
 
-/* Alignments are 0's based dwords, `dgst` is NVH_TCP_DGST_*, `maxr2t` is 0's based as on the wire. */
+/* Alignments are 0's based dwords, `dgst` is NVH_TCP_DGST_*, `maxr2t` is 0's based as on the wire.
+ */
 uint32_t nvhi_pdu_icreq_build(void *buf, uint8_t hpda, uint8_t dgst, uint32_t maxr2t);
 uint32_t nvhi_pdu_icresp_build(void *buf, uint8_t cpda, uint8_t dgst, uint32_t maxh2cdata);
 
@@ -162,17 +163,14 @@ const char *nvhi_pdu_fes_text(unsigned fes);
  *			continue;
  *		case NVHI_PDU_RX_DATA:		// the payload is where it belongs, digest good
  *			continue;
- *		case NVHI_PDU_RX_BAD_DIGEST:	// payload complete, data digest wrong: fail the command
- *			continue;
- *		case NVHI_PDU_RX_ERROR:		// rx->error: log, TermReq, close
- *			return;
+ *		case NVHI_PDU_RX_BAD_DIGEST:	// payload complete, data digest wrong: fail the
+ *command continue; case NVHI_PDU_RX_ERROR:		// rx->error: log, TermReq, close return;
  *		case NVHI_PDU_RX_MORE:
  *			break;
  *		}
  *		n = nvhi_pdu_rx_window(rx, iov, NIOV);
- *		got = stream->ops->readv(stream, iov, n);  // payload straight to its place, then staging
- *		if (got <= 0) ...
- *		nvhi_pdu_rx_landed(rx, got);
+ *		got = stream->ops->readv(stream, iov, n);  // payload straight to its place, then
+ *staging if (got <= 0) ... nvhi_pdu_rx_landed(rx, got);
  *	}
  *
  * A PDU without payload gives HEADER only; one with payload gives HEADER, then DATA or BAD_DIGEST.
@@ -194,11 +192,12 @@ struct nvhi_pdu_rx {
 	const struct nvhi_pdu_params *params;
 
 	/* The current PDU, for the owner to read. */
-	const union nvhi_pdu_hdr *hdr; /* from HEADER or ERROR until the next call; NULL otherwise */
-	uint32_t hdr_len;	       /* bytes at hdr (fewer than a header after an early ERROR) */
-	uint32_t data_len;	       /* payload of this PDU */
-	uint32_t data_left;	       /* of it, not yet in place */
-	uint8_t type;		       /* stay valid until the next HEADER */
+	const union nvhi_pdu_hdr
+		*hdr;       /* from HEADER or ERROR until the next call; NULL otherwise */
+	uint32_t hdr_len;   /* bytes at hdr (fewer than a header after an early ERROR) */
+	uint32_t data_len;  /* payload of this PDU */
+	uint32_t data_left; /* of it, not yet in place */
+	uint8_t type;       /* stay valid until the next HEADER */
 	uint8_t flags;
 	struct nvhi_pdu_error error;
 
@@ -206,8 +205,8 @@ struct nvhi_pdu_rx {
 	uint8_t state;
 	bool dest_set;
 	bool discard;
-	bool ddgst;	  /* this PDU has a data digest */
-	uint32_t skip;	  /* padding still before the payload */
+	bool ddgst;    /* this PDU has a data digest */
+	uint32_t skip; /* padding still before the payload */
 	uint32_t crc;
 	uint32_t hdr_need; /* header bytes (digest included) the state waits for */
 	struct nvhi_iov_cursor dest;
@@ -224,14 +223,15 @@ void nvhi_pdu_rx_init(struct nvhi_pdu_rx *rx, const struct nvhi_pdu_params *para
 enum nvhi_pdu_event nvhi_pdu_rx_next(struct nvhi_pdu_rx *rx);
 /*
  * After HEADER with rx->data_len: where the payload goes. The cursor is copied; the iovec array it
- * points to must stay until DATA, and must have room for data_len bytes (checked by assert: the owner
- * has compared data_len with its request).
+ * points to must stay until DATA, and must have room for data_len bytes (checked by assert: the
+ * owner has compared data_len with its request).
  */
 void nvhi_pdu_rx_dest(struct nvhi_pdu_rx *rx, const struct nvhi_iov_cursor *dest);
 /*
  * After HEADER with rx->data_len, in place of a destination: when the whole payload and its digest
- * have landed in staging already, consumes them and returns where the payload stands, which is valid
- * until the next nvhi_pdu_rx_window(); no DATA follows. NULL: it has not, choose a destination.
+ * have landed in staging already, consumes them and returns where the payload stands, which is
+ * valid until the next nvhi_pdu_rx_window(); no DATA follows. NULL: it has not, choose a
+ * destination.
  */
 const void *nvhi_pdu_rx_borrow(struct nvhi_pdu_rx *rx, bool *ret_digest_good);
 /* The payload is dropped (a digest is still checked). Also right for a request that died meanwhile:

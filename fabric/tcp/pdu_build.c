@@ -138,9 +138,8 @@ uint32_t nvhi_pdu_c2h_data_build(void *buf, const struct nvhi_pdu_params *params
 	nvh_le32_put(&pdu->datao, datao);
 	nvh_le32_put(&pdu->datal, datal);
 	memset(pdu->rsvd20, 0, sizeof(pdu->rsvd20));
-	return pdu_seal(buf, params, NVH_TCP_C2H_DATA,
-			flags & (NVH_TCP_F_LAST | NVH_TCP_F_SUCCESS), sizeof(*pdu), datal,
-			params->hpda);
+	return pdu_seal(buf, params, NVH_TCP_C2H_DATA, flags & (NVH_TCP_F_LAST | NVH_TCP_F_SUCCESS),
+			sizeof(*pdu), datal, params->hpda);
 }
 
 uint32_t nvhi_pdu_r2t_build(void *buf, const struct nvhi_pdu_params *params, uint16_t cccid,
@@ -164,8 +163,7 @@ uint32_t nvhi_pdu_term_build(void *buf, const struct nvhi_pdu_params *params,
 	if (hdr_len > NVH_TCP_TERM_DATA_MAX)
 		hdr_len = NVH_TCP_TERM_DATA_MAX;
 	memset(pdu, 0, sizeof(*pdu));
-	pdu->ch.type =
-		params->role == NVHI_PDU_HOST ? NVH_TCP_H2C_TERM_REQ : NVH_TCP_C2H_TERM_REQ;
+	pdu->ch.type = params->role == NVHI_PDU_HOST ? NVH_TCP_H2C_TERM_REQ : NVH_TCP_C2H_TERM_REQ;
 	pdu->ch.hlen = sizeof(*pdu);
 	nvh_le32_put(&pdu->ch.plen, (uint32_t)(sizeof(*pdu) + hdr_len));
 	nvh_le16_put(&pdu->fes, error->fes);

@@ -23,27 +23,27 @@ enum {
 	OFF_DATAL = 16,
 };
 
-#define TO_HOST (1u << NVHI_PDU_HOST)
+#define TO_HOST  (1u << NVHI_PDU_HOST)
 #define TO_CTRLR (1u << NVHI_PDU_CTRLR)
 
 struct pdu_rule {
-	uint8_t hlen;	/* 0: no such type */
-	uint8_t to;	/* TO_HOST, TO_CTRLR */
+	uint8_t hlen;   /* 0: no such type */
+	uint8_t to;     /* TO_HOST, TO_CTRLR */
 	bool before_ic; /* may come before the IC exchange is done */
 	bool after_ic;
-	bool data;	/* may carry data, hence a data digest */
+	bool data; /* may carry data, hence a data digest */
 };
 
 static const struct pdu_rule pdu_rules[] = {
-	[NVH_TCP_IC_REQ] = { 128, TO_CTRLR, true, false, false },
-	[NVH_TCP_IC_RESP] = { 128, TO_HOST, true, false, false },
-	[NVH_TCP_H2C_TERM_REQ] = { 24, TO_CTRLR, true, true, false },
-	[NVH_TCP_C2H_TERM_REQ] = { 24, TO_HOST, true, true, false },
-	[NVH_TCP_CAPSULE_CMD] = { 72, TO_CTRLR, false, true, true },
-	[NVH_TCP_CAPSULE_RESP] = { 24, TO_HOST, false, true, false },
-	[NVH_TCP_H2C_DATA] = { 24, TO_CTRLR, false, true, true },
-	[NVH_TCP_C2H_DATA] = { 24, TO_HOST, false, true, true },
-	[NVH_TCP_R2T] = { 24, TO_HOST, false, true, false },
+	[NVH_TCP_IC_REQ] = {128, TO_CTRLR, true, false, false},
+	[NVH_TCP_IC_RESP] = {128, TO_HOST, true, false, false},
+	[NVH_TCP_H2C_TERM_REQ] = {24, TO_CTRLR, true, true, false},
+	[NVH_TCP_C2H_TERM_REQ] = {24, TO_HOST, true, true, false},
+	[NVH_TCP_CAPSULE_CMD] = {72, TO_CTRLR, false, true, true},
+	[NVH_TCP_CAPSULE_RESP] = {24, TO_HOST, false, true, false},
+	[NVH_TCP_H2C_DATA] = {24, TO_CTRLR, false, true, true},
+	[NVH_TCP_C2H_DATA] = {24, TO_HOST, false, true, true},
+	[NVH_TCP_R2T] = {24, TO_HOST, false, true, false},
 };
 
 #define PDU_RULE_COUNT (sizeof(pdu_rules) / sizeof(pdu_rules[0]))
@@ -118,13 +118,13 @@ int nvhi_pdu_check_common(const struct nvhi_pdu_params *params, const struct nvh
 	rule = &pdu_rules[ch->type];
 	if (!(rule->to & 1u << params->role))
 		return pdu_fail(ret_error, NVH_TCP_FES_SEQUENCE, 0, "PDU type",
-				params->role == NVHI_PDU_HOST ? "is not for a host" :
-								"is not for a controller",
+				params->role == NVHI_PDU_HOST ? "is not for a host"
+							      : "is not for a controller",
 				ch->type);
 	if (params->ic_done ? !rule->after_ic : !rule->before_ic)
 		return pdu_fail(ret_error, NVH_TCP_FES_SEQUENCE, 0, "PDU type",
-				params->ic_done ? "came after the connection was initialized" :
-						  "came before the connection was initialized",
+				params->ic_done ? "came after the connection was initialized"
+						: "came before the connection was initialized",
 				ch->type);
 	if (ch->hlen != rule->hlen)
 		return pdu_bad_field(ret_error, OFF_HLEN, "HLEN", "is wrong for this PDU type",
@@ -133,8 +133,8 @@ int nvhi_pdu_check_common(const struct nvhi_pdu_params *params, const struct nvh
 		hdgst = ch->flags & NVH_TCP_F_HDGST;
 		if (hdgst != params->hdgst)
 			return pdu_bad_field(ret_error, OFF_FLAGS, "FLAGS",
-					     hdgst ? "have HDGSTF without header digests agreed" :
-						     "lack HDGSTF with header digests agreed",
+					     hdgst ? "have HDGSTF without header digests agreed"
+						   : "lack HDGSTF with header digests agreed",
 					     ch->flags);
 		if (rule->data && (ch->flags & NVH_TCP_F_DDGST) && !params->ddgst)
 			return pdu_bad_field(ret_error, OFF_FLAGS, "FLAGS",
@@ -243,8 +243,8 @@ static int pdu_check_r2t(const struct nvh_tcp_r2t *pdu, struct nvhi_pdu_error *r
 	if (r2to % 4)
 		return pdu_bad_field(ret_error, OFF_DATAO, "R2TO", "is not a multiple of 4", r2to);
 	if ((uint64_t)r2to + r2tl > UINT32_MAX)
-		return pdu_fail(ret_error, NVH_TCP_FES_DATA_RANGE, 0, "R2TO",
-				"and R2TL pass 4 GiB", r2to);
+		return pdu_fail(ret_error, NVH_TCP_FES_DATA_RANGE, 0, "R2TO", "and R2TL pass 4 GiB",
+				r2to);
 	return 0;
 }
 

@@ -2,8 +2,8 @@
  * The receive state machine: bytes from the stream to validated headers and payloads in place.
  *
  * The whole parser state is "so many bytes of this part remain". Headers are always parsed in the
- * staging buffer, where they are contiguous; payload is copied out of what staging already holds and
- * read straight to its place beyond that. Pure; lives on its connection's reactor. NVMe/TCP
+ * staging buffer, where they are contiguous; payload is copied out of what staging already holds
+ * and read straight to its place beyond that. Pure; lives on its connection's reactor. NVMe/TCP
  * Transport Specification 1.1, section 3.3.
  */
 #include <assert.h>
@@ -13,10 +13,10 @@
 #include "fabric/tcp/pdu.h"
 
 enum pdu_rx_state {
-	PDU_RX_COMMON, /* waits for 8 bytes */
-	PDU_RX_HEADER, /* waits for hdr_need bytes */
+	PDU_RX_COMMON,  /* waits for 8 bytes */
+	PDU_RX_HEADER,  /* waits for hdr_need bytes */
 	PDU_RX_PAYLOAD, /* waits for `skip` bytes of padding, then data_left of payload */
-	PDU_RX_DIGEST, /* waits for 4 bytes */
+	PDU_RX_DIGEST,  /* waits for 4 bytes */
 	PDU_RX_FAILED,
 };
 
@@ -122,8 +122,8 @@ static enum nvhi_pdu_event pdu_rx_digest(struct nvhi_pdu_rx *rx)
 	memcpy(&got, rx->staging + rx->head, sizeof(got));
 	rx->head += sizeof(got);
 	rx->state = PDU_RX_COMMON;
-	return nvh_le32_get(got) == nvhi_crc32c_finish(rx->crc) ? NVHI_PDU_RX_DATA :
-								   NVHI_PDU_RX_BAD_DIGEST;
+	return nvh_le32_get(got) == nvhi_crc32c_finish(rx->crc) ? NVHI_PDU_RX_DATA
+								: NVHI_PDU_RX_BAD_DIGEST;
 }
 
 enum nvhi_pdu_event nvhi_pdu_rx_next(struct nvhi_pdu_rx *rx)

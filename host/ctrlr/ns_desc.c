@@ -76,7 +76,7 @@ static bool ns_desc_apply(struct nvhi_ns_ids *ids, uint8_t nidt, const uint8_t *
 int nvhi_ns_desc_parse(const void *buf, size_t len, struct nvhi_ns_ids *ret_ids,
 		       const char **ret_why)
 {
-	struct nvhi_ns_ids ids = { 0 };
+	struct nvhi_ns_ids ids = {0};
 	const uint8_t *p = buf;
 
 	while (len >= sizeof(struct nvh_ns_desc)) {

@@ -24,9 +24,9 @@ struct nvhi_ns_ids {
 };
 
 /*
- * Parses `len` bytes of descriptors (4,096 as read, or fewer). Types that are not known are skipped.
- * -EPROTO when a descriptor runs past the end, has the wrong length for its type, or contradicts an
- * earlier one; *ret_why (if not NULL) says which. *ret_ids is untouched then.
+ * Parses `len` bytes of descriptors (4,096 as read, or fewer). Types that are not known are
+ * skipped. -EPROTO when a descriptor runs past the end, has the wrong length for its type, or
+ * contradicts an earlier one; *ret_why (if not NULL) says which. *ret_ids is untouched then.
  */
 int nvhi_ns_desc_parse(const void *buf, size_t len, struct nvhi_ns_ids *ret_ids,
 		       const char **ret_why);

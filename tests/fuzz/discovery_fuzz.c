@@ -38,7 +38,7 @@ static void check_entries(const struct nvhi_discovery_reader *reader)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fuzz_input in = { data, size };
+	struct fuzz_input in = {data, size};
 	uint32_t chunk = 1024u * (1u + fuzz_u8(&in) % 4);
 	struct nvhi_discovery_reader reader;
 	const char *why = NULL;
@@ -47,7 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int err = 0;
 
 	nvhi_discovery_reader_init(&reader, chunk);
-	/* Past the input's end the answers are zeroes, which soon ends any log; bounded all the same. */
+	/* Past the input's end the answers are zeroes, which soon ends any log; bounded all the
+	 * same. */
 	while (!err && steps++ < 300 && nvhi_discovery_reader_next(&reader, &offset, &len)) {
 		uint8_t *answer = malloc(len);
 

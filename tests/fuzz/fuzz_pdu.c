@@ -1,6 +1,6 @@
 /*
- * One input of a PDU fuzz target: the stream is decoded in one read, in uneven pieces into scattered
- * buffers, discarded, and borrowed from staging; all must tell the same story.
+ * One input of a PDU fuzz target: the stream is decoded in one read, in uneven pieces into
+ * scattered buffers, discarded, and borrowed from staging; all must tell the same story.
  *
  * With the switch for it the digests are made right first, so that the fuzzer gets behind them.
  */
@@ -10,7 +10,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #define FUZZ_STREAM_MAX 16384
-#define FUZZ_DATA_MAX 65536u
+#define FUZZ_DATA_MAX   65536u
 
 enum {
 	SWITCH_IC_DONE = 0x01,
@@ -152,7 +152,7 @@ static bool borrow(struct nvhi_pdu_rx *rx, struct story *story)
 static struct story decode(const struct nvhi_pdu_params *params, const struct plan *plan,
 			   const uint8_t *stream, size_t len)
 {
-	struct story story = { .crc = NVHI_CRC32C_INIT };
+	struct story story = {.crc = NVHI_CRC32C_INIT};
 	uint8_t *staging = malloc(plan->staging);
 	uint8_t *dest = NULL;
 	struct iovec *iov = NULL;
@@ -205,7 +205,7 @@ static struct story decode(const struct nvhi_pdu_params *params, const struct pl
 void pdu_fuzz_one(enum nvhi_pdu_role role, const uint8_t *data, size_t size)
 {
 	static uint8_t stream[FUZZ_STREAM_MAX];
-	struct fuzz_input in = { data, size };
+	struct fuzz_input in = {data, size};
 	uint8_t switches = fuzz_u8(&in);
 	struct nvhi_pdu_params params = {
 		.role = (uint8_t)role,
@@ -217,10 +217,10 @@ void pdu_fuzz_one(enum nvhi_pdu_role role, const uint8_t *data, size_t size)
 		.maxh2cdata = switches & SWITCH_LIMITS ? 4096 : 0,
 		.max_icd = switches & SWITCH_LIMITS ? 64 : 8192,
 	};
-	struct plan whole = { .staging = FUZZ_STREAM_MAX };
-	struct plan pieces = { .staging = 256, .step = 1 + switches % 37, .element = 7 };
-	struct plan dropped = { .staging = 300, .step = 0, .discard = true };
-	struct plan borrowed = { .staging = 700, .borrow = true };
+	struct plan whole = {.staging = FUZZ_STREAM_MAX};
+	struct plan pieces = {.staging = 256, .step = 1 + switches % 37, .element = 7};
+	struct plan dropped = {.staging = 300, .step = 0, .discard = true};
+	struct plan borrowed = {.staging = 700, .borrow = true};
 	struct story a, b, c, d;
 	size_t len = in.left < sizeof(stream) ? in.left : sizeof(stream);
 

@@ -21,15 +21,15 @@ static uint64_t wire_now(const struct nvhi_clock *clock)
 	return nvhi_container_of(clock, const struct wire_clock, clock)->time;
 }
 
-static struct wire_clock wire_clock = { .clock.now = wire_now, .time = 1000 };
+static struct wire_clock wire_clock = {.clock.now = wire_now, .time = 1000};
 static struct nvh_reactor *wire_reactor;
 
 struct nvh_reactor *fuzz_reactor(void)
 {
-	if (!wire_reactor && nvhi_reactor_create(&(struct nvhi_reactor_opts){
-							 .clock = &wire_clock.clock,
-							 .simulated = true },
-						 &wire_reactor))
+	if (!wire_reactor &&
+	    nvhi_reactor_create(
+		    &(struct nvhi_reactor_opts){.clock = &wire_clock.clock, .simulated = true},
+		    &wire_reactor))
 		abort();
 	return wire_reactor;
 }
@@ -99,7 +99,8 @@ static ssize_t wire_writev(struct nvhi_stream *stream, const struct iovec *iov, 
 	for (int i = 0; i < iovcnt && wire->room; i++) {
 		size_t n = iov[i].iov_len < wire->room ? iov[i].iov_len : wire->room;
 
-		if (wire->out_len + n > FUZZ_WIRE_SIZE) { /* enough is seen: the peer stops reading */
+		if (wire->out_len + n >
+		    FUZZ_WIRE_SIZE) { /* enough is seen: the peer stops reading */
 			wire->room = 0;
 			break;
 		}
@@ -187,14 +188,14 @@ static struct fuzz_wire *wire_last;
 static void wire_open(struct fuzz_wire *wire, struct nvh_reactor *reactor,
 		      nvhi_stream_event_fn on_event)
 {
-	wire->stream = (struct nvhi_stream){ .ops = &wire_ops, .reactor = reactor,
-					     .on_event = on_event };
+	wire->stream =
+		(struct nvhi_stream){.ops = &wire_ops, .reactor = reactor, .on_event = on_event};
 	wire->wanted = NVHI_READABLE;
 }
 
 static int wire_connect(struct nvhi_net *net, struct nvh_reactor *reactor,
-			const struct nvhi_stream_connect_opts *opts,
-			nvhi_stream_event_fn on_event, struct nvhi_stream **ret_stream)
+			const struct nvhi_stream_connect_opts *opts, nvhi_stream_event_fn on_event,
+			struct nvhi_stream **ret_stream)
 {
 	struct fuzz_wire *wire = wire_last;
 
@@ -262,7 +263,7 @@ static const struct nvhi_net_ops wire_net_ops = {
 
 struct nvhi_net *fuzz_net(void)
 {
-	static struct nvhi_net net = { .ops = &wire_net_ops };
+	static struct nvhi_net net = {.ops = &wire_net_ops};
 
 	return &net;
 }

@@ -15,7 +15,7 @@ struct fuzz_wire {
 	struct nvhi_poller poller;
 	uint8_t *in; /* towards the one under test */
 	size_t in_len, in_at;
-	size_t step; /* most bytes a read returns */
+	size_t step;  /* most bytes a read returns */
 	uint8_t *out; /* from the one under test */
 	size_t out_len, out_at;
 	size_t room; /* bytes it may still write */

@@ -26,7 +26,7 @@ struct params {
 	struct json_object *list;
 };
 
-static const char *const kinds[] = { "tcp", "rdma", NULL };
+static const char *const kinds[] = {"tcp", "rdma", NULL};
 
 static const struct nvhi_json_field inner_fields[] = {
 	NVHI_JSON_FIELD(inner, traddr, STRING, .max_len = 16),
@@ -49,7 +49,7 @@ static const struct nvhi_json_field fields[] = {
 /* The scanner's verdict and place, in pieces of `step` bytes. */
 static int scan(const char *text, size_t len, size_t step, size_t *ret_end)
 {
-	struct nvhi_json_scan state = { 0 };
+	struct nvhi_json_scan state = {0};
 	size_t at = 0;
 
 	while (at < len) {

@@ -1,7 +1,8 @@
 /*
  * Fuzz target: a JSON-RPC server and a client that sends anything, over a real socket pair.
  *
- * Input: one byte for the size of the pieces, then the bytes that the client sends before it leaves.
+ * Input: one byte for the size of the pieces, then the bytes that the client sends before it
+ * leaves.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -24,7 +25,7 @@ static const struct nvhi_json_field echo_fields[] = {
 
 static void echo(struct nvhi_rpc_call *call)
 {
-	struct echo_params params = { NULL, 1 };
+	struct echo_params params = {NULL, 1};
 
 	if (nvhi_rpc_decode(call, &params))
 		return;
@@ -39,9 +40,9 @@ static void refuse(struct nvhi_rpc_call *call)
 }
 
 static const struct nvhi_rpc_method methods[] = {
-	{ .name = "echo", .fn = echo, .params = echo_fields },
-	{ .name = "refuse", .fn = refuse },
-	{ .name = NULL },
+	{.name = "echo", .fn = echo, .params = echo_fields},
+	{.name = "refuse", .fn = refuse},
+	{.name = NULL},
 };
 
 static struct nvh_reactor *reactor;
@@ -49,10 +50,10 @@ static struct nvhi_rpc_server *server;
 
 static void start(void)
 {
-	static const struct nvhi_rpc_server_opts opts = { .max_request = 2048, .max_calls = 4,
-							  .max_output = 4096 };
+	static const struct nvhi_rpc_server_opts opts = {
+		.max_request = 2048, .max_calls = 4, .max_output = 4096};
 
-	if (nvhi_reactor_create(&(struct nvhi_reactor_opts){ .name = "fuzz" }, &reactor) ||
+	if (nvhi_reactor_create(&(struct nvhi_reactor_opts){.name = "fuzz"}, &reactor) ||
 	    nvhi_rpc_server_create(reactor, &opts, &server) ||
 	    nvhi_rpc_server_add_methods(server, methods))
 		abort();
@@ -69,7 +70,7 @@ static void hear(int fd)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fuzz_input in = { data, size };
+	struct fuzz_input in = {data, size};
 	size_t step = 1u + fuzz_u8(&in) * 4u;
 	int fds[2];
 

@@ -19,10 +19,10 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/fuzz_wire.h"
 
-#define SUBNQN "nqn.2016-06.io.spdk:cnode1"
+#define SUBNQN  "nqn.2016-06.io.spdk:cnode1"
 #define HOSTNQN "nqn.2014-08.org.nvmexpress:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6"
-#define WIRES 2
-#define CIDS 16
+#define WIRES   2
+#define CIDS    16
 
 struct host_wire {
 	struct fuzz_wire wire;
@@ -52,9 +52,10 @@ static void some_random(void *buf, size_t len)
 	memset(buf, 0x5a, len);
 }
 
-static const struct tl_listen_addr listen_addr = {
-	.trtype = TL_TRTYPE_TCP, .adrfam = TL_ADRFAM_IPV4, .traddr = "127.0.0.1", .trsvcid = "4420"
-};
+static const struct tl_listen_addr listen_addr = {.trtype = TL_TRTYPE_TCP,
+						  .adrfam = TL_ADRFAM_IPV4,
+						  .traddr = "127.0.0.1",
+						  .trsvcid = "4420"};
 
 static void change_done(void *arg, int err)
 {
@@ -74,7 +75,7 @@ static void add_ns(void)
 	uint32_t nsid;
 
 	changing(tl_subsystem_add_ns(subsystem,
-				     &(struct tl_ns_opts){ .bdev_name = "Malloc0", .nsid = 1 },
+				     &(struct tl_ns_opts){.bdev_name = "Malloc0", .nsid = 1},
 				     change_done, NULL, &nsid));
 }
 
@@ -87,8 +88,8 @@ static void add_listener(void)
 /* What an operator does meanwhile. */
 static void manage(uint8_t what)
 {
-	static const enum tl_ana_state states[] = { TL_ANA_OPTIMIZED, TL_ANA_NON_OPTIMIZED,
-						    TL_ANA_INACCESSIBLE, TL_ANA_CHANGE };
+	static const enum tl_ana_state states[] = {TL_ANA_OPTIMIZED, TL_ANA_NON_OPTIMIZED,
+						   TL_ANA_INACCESSIBLE, TL_ANA_CHANGE};
 
 	switch (what % 8) {
 	case 0:
@@ -120,11 +121,14 @@ static void manage(uint8_t what)
 static void start(void)
 {
 	struct nvh_reactor *reactor = fuzz_reactor();
-	struct tl_target_opts topts = { .name = "fuzz", .tbkas = true, .random = some_random };
-	struct tl_bdev_create_opts bopts = { .name = "Malloc0", .blocks = 256, .block_size = 512 };
-	struct tl_subsystem_opts sopts = { .nqn = SUBNQN, .serial_number = "1",
-					   .model_number = "fuzz", .max_namespaces = 32,
-					   .allow_any_host = true, .ana_reporting = true };
+	struct tl_target_opts topts = {.name = "fuzz", .tbkas = true, .random = some_random};
+	struct tl_bdev_create_opts bopts = {.name = "Malloc0", .blocks = 256, .block_size = 512};
+	struct tl_subsystem_opts sopts = {.nqn = SUBNQN,
+					  .serial_number = "1",
+					  .model_number = "fuzz",
+					  .max_namespaces = 32,
+					  .allow_any_host = true,
+					  .ana_reporting = true};
 	struct tl_transport_opts opts;
 	struct tl_transport *transport;
 
@@ -391,8 +395,8 @@ static void answer_r2t(struct host_wire *w, uint8_t how)
 			n = sizeof(data);
 		left -= n;
 		put_digested(w, buf,
-			     nvhi_pdu_h2c_data_build(buf, &w->params, nvh_le16_get(r2t.cccid),
-						     ttag, off, n, !left ^ (how & 0x10)),
+			     nvhi_pdu_h2c_data_build(buf, &w->params, nvh_le16_get(r2t.cccid), ttag,
+						     off, n, !left ^ (how & 0x10)),
 			     data, n);
 		off += n;
 	}
@@ -472,7 +476,7 @@ static void leave(struct host_wire *w)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fuzz_input in = { data, size };
+	struct fuzz_input in = {data, size};
 	const struct tl_group_stats *stats;
 
 	if (!target)

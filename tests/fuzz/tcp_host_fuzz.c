@@ -1,7 +1,7 @@
 /*
  * Fuzz target: a live NVMe/TCP queue pair of the host against a controller that says what the input
- * says: right and wrong data, R2Ts, completions, raw bytes, in pieces, with time passing, the stream
- * ending, and the queue revoked at any moment.
+ * says: right and wrong data, R2Ts, completions, raw bytes, in pieces, with time passing, the
+ * stream ending, and the queue revoked at any moment.
  *
  * Holds for every input: each request is done once; a read that succeeds has all its bytes, each at
  * its place; nothing touches a buffer after its request is done (buffers are freed there); revoke
@@ -15,7 +15,7 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/fuzz_wire.h"
 
-#define REQS 8
+#define REQS    8
 #define LEN_MAX 20000u
 
 struct host_req {
@@ -72,8 +72,7 @@ static void on_revoked(struct nvhi_qpair *qpair)
 }
 
 static const struct nvhi_qpair_events host_events = {
-	.connected = on_connected, .lost = on_lost, .revoked = on_revoked
-};
+	.connected = on_connected, .lost = on_lost, .revoked = on_revoked};
 
 static void on_done(struct nvhi_req *req, int err, const struct nvh_cpl *cpl)
 {
@@ -104,10 +103,12 @@ static void submit(struct fuzz_input *in)
 		return;
 	memset(r, 0, sizeof(*r));
 	r->seed = host.next_seed++;
-	r->req.dir = kind % 3 == 0 ? NVHI_DIR_TO_HOST :
-		     kind % 3 == 1 ? NVHI_DIR_TO_CTRLR : NVHI_DIR_NONE;
-	r->req.cmd.opc = r->req.dir == NVHI_DIR_TO_HOST ? NVH_OPC_READ :
-			 r->req.dir == NVHI_DIR_TO_CTRLR ? NVH_OPC_WRITE : NVH_OPC_FLUSH;
+	r->req.dir = kind % 3 == 0   ? NVHI_DIR_TO_HOST
+		     : kind % 3 == 1 ? NVHI_DIR_TO_CTRLR
+				     : NVHI_DIR_NONE;
+	r->req.cmd.opc = r->req.dir == NVHI_DIR_TO_HOST    ? NVH_OPC_READ
+			 : r->req.dir == NVHI_DIR_TO_CTRLR ? NVH_OPC_WRITE
+							   : NVH_OPC_FLUSH;
 	r->req.done = on_done;
 	if (r->req.dir != NVHI_DIR_NONE) {
 		r->req.len = len;
@@ -157,7 +158,7 @@ static void put_pdu(uint8_t *hdr, const uint8_t *data, uint32_t len, bool bad_di
 
 static void put_cpl(uint16_t cid, uint16_t status, uint32_t dw0, uint16_t sqhd)
 {
-	struct nvh_tcp_capsule_resp pdu = { .ch.type = NVH_TCP_CAPSULE_RESP };
+	struct nvh_tcp_capsule_resp pdu = {.ch.type = NVH_TCP_CAPSULE_RESP};
 
 	nvh_le32_put(&pdu.cpl.dw0, dw0);
 	nvh_le16_put(&pdu.cpl.sqhd, sqhd);
@@ -170,7 +171,7 @@ static void put_data(struct host_req *r, uint16_t cid, uint32_t datao, uint32_t 
 		     bool bad_digest)
 {
 	static uint8_t data[LEN_MAX + 64];
-	struct nvh_tcp_c2h_data pdu = { .ch = { .type = NVH_TCP_C2H_DATA, .flags = flags } };
+	struct nvh_tcp_c2h_data pdu = {.ch = {.type = NVH_TCP_C2H_DATA, .flags = flags}};
 
 	if (len > sizeof(data))
 		len = sizeof(data);
@@ -184,7 +185,7 @@ static void put_data(struct host_req *r, uint16_t cid, uint32_t datao, uint32_t 
 
 static void put_r2t(uint16_t cid, uint16_t ttag, uint32_t r2to, uint32_t r2tl)
 {
-	struct nvh_tcp_r2t pdu = { .ch.type = NVH_TCP_R2T };
+	struct nvh_tcp_r2t pdu = {.ch.type = NVH_TCP_R2T};
 
 	nvh_le16_put(&pdu.cccid, cid);
 	nvh_le16_put(&pdu.ttag, ttag);
@@ -302,15 +303,22 @@ static void step(struct fuzz_input *in)
 static void create(uint8_t switches)
 {
 	struct nvhi_tctrlr_opts tctrlr = {
-		.addr = { .trtype = NVH_TRTYPE_TCP, .adrfam = NVH_ADRFAM_IPV4,
-			  .traddr = "127.0.0.1", .trsvcid = "4420" },
-		.subnqn = "nqn.2016-06.io.spdk:cnode1", .hostnqn = "nqn.2014-08.org:host",
-		.tos = -1, .connect_timeout_ms = 3000, .net = fuzz_net(), .name = "nvh0",
+		.addr = {.trtype = NVH_TRTYPE_TCP,
+			 .adrfam = NVH_ADRFAM_IPV4,
+			 .traddr = "127.0.0.1",
+			 .trsvcid = "4420"},
+		.subnqn = "nqn.2016-06.io.spdk:cnode1",
+		.hostnqn = "nqn.2014-08.org:host",
+		.tos = -1,
+		.connect_timeout_ms = 3000,
+		.net = fuzz_net(),
+		.name = "nvh0",
 		.hdr_digest = switches & NVH_TCP_DGST_HDR,
-		.data_digest = switches & NVH_TCP_DGST_DATA, .disable_sqflow = switches & 4,
+		.data_digest = switches & NVH_TCP_DGST_DATA,
+		.disable_sqflow = switches & 4,
 	};
-	struct nvhi_qpair_opts qpair = { .qid = 1, .events = &host_events, .entries = 16,
-					 .reactor = fuzz_reactor() };
+	struct nvhi_qpair_opts qpair = {
+		.qid = 1, .events = &host_events, .entries = 16, .reactor = fuzz_reactor()};
 	struct fuzz_wire wire = host.wire;
 
 	memset(&host, 0, sizeof(host));
@@ -329,8 +337,8 @@ static void create(uint8_t switches)
 /* ICResp and the answer to Connect, as a good controller gives them. */
 static void go_live(void)
 {
-	struct nvh_tcp_icresp icresp = { .ch = { .type = NVH_TCP_IC_RESP, .hlen = 128 },
-					 .dgst = host.dgst };
+	struct nvh_tcp_icresp icresp = {.ch = {.type = NVH_TCP_IC_RESP, .hlen = 128},
+					.dgst = host.dgst};
 	const struct nvh_tcp_capsule_cmd *capsule;
 	uint32_t plen;
 
@@ -350,7 +358,7 @@ static void go_live(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fuzz_input in = { data, size };
+	struct fuzz_input in = {data, size};
 	uint8_t switches = fuzz_u8(&in);
 
 	create(switches);

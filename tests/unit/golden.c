@@ -53,7 +53,8 @@ static bool golden_expect(struct golden_event *ev, const char *text)
 		return sscanf(text, "%*s %31s %u", ev->name, &ev->data_len) == 2;
 	}
 	ev->event = NVHI_PDU_RX_ERROR;
-	if (strcmp(kind, "error") || sscanf(text, "%*s %u %u %31s", &ev->fes, &ev->fei, ev->name) != 3)
+	if (strcmp(kind, "error") ||
+	    sscanf(text, "%*s %u %u %31s", &ev->fes, &ev->fei, ev->name) != 3)
 		return false;
 	for (char *p = ev->name; *p; p++)
 		*p = *p == '_' ? ' ' : *p;
@@ -136,7 +137,7 @@ void golden_load(struct golden *golden, const char *name)
 unsigned int golden_each(const char *dir, void (*fn)(const struct golden *golden))
 {
 	struct golden *g = malloc(sizeof(*g));
-	glob_t found = { 0 };
+	glob_t found = {0};
 	char pattern[256];
 	unsigned int num;
 

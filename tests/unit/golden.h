@@ -15,7 +15,7 @@
 
 #include "fabric/tcp/pdu.h"
 
-#define GOLDEN_MAX_BYTES 8192
+#define GOLDEN_MAX_BYTES  8192
 #define GOLDEN_MAX_EVENTS 32
 
 struct golden_event {

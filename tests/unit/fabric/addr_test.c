@@ -45,17 +45,41 @@ static void the_line_form_round_trips(void)
 static void a_wrong_line_is_refused_by_name(void)
 {
 	static const char *const wrong[] = {
-		"", "tcp", "tcp:", "udp:127.0.0.1:1", ":127.0.0.1:1", "tcp:127.0.0.1:",
-		"tcp:127.0.0.1:65536", "tcp:127.0.0.1:-1", "tcp:127.0.0.1:44 20", "tcp:127.0.0:1",
-		"tcp:127.0.0.256", "tcp:[::1", "tcp:[::1]x", "tcp:[::1]:", "tcp:[127.0.0.1]:1",
-		"tcp:127.0.0.1%lo:1", "tcp:[::1%]:1", "tcp:[::1%a/b]:1", "tcp:[::1%averylonginterface]",
-		"tcp:example.org:4420", "pcie:0000:01:20.0", "pcie:0000:01:00.8", "pcie:01:00",
-		"pcie:01:00.0x", "pcie:-1:00.0", "pcie:123456789:01:00.0", "vfio-user:",
-		"vfio-user:/run/\n", "fc:nn-0x1", "loop:1", "averyverylongtransportname:1",
+		"",
+		"tcp",
+		"tcp:",
+		"udp:127.0.0.1:1",
+		":127.0.0.1:1",
+		"tcp:127.0.0.1:",
+		"tcp:127.0.0.1:65536",
+		"tcp:127.0.0.1:-1",
+		"tcp:127.0.0.1:44 20",
+		"tcp:127.0.0:1",
+		"tcp:127.0.0.256",
+		"tcp:[::1",
+		"tcp:[::1]x",
+		"tcp:[::1]:",
+		"tcp:[127.0.0.1]:1",
+		"tcp:127.0.0.1%lo:1",
+		"tcp:[::1%]:1",
+		"tcp:[::1%a/b]:1",
+		"tcp:[::1%averylonginterface]",
+		"tcp:example.org:4420",
+		"pcie:0000:01:20.0",
+		"pcie:0000:01:00.8",
+		"pcie:01:00",
+		"pcie:01:00.0x",
+		"pcie:-1:00.0",
+		"pcie:123456789:01:00.0",
+		"vfio-user:",
+		"vfio-user:/run/\n",
+		"fc:nn-0x1",
+		"loop:1",
+		"averyverylongtransportname:1",
 	};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		struct nvhi_addr addr = { .trtype = 77 };
+		struct nvhi_addr addr = {.trtype = 77};
 
 		err[0] = '\0';
 		CU_ASSERT_EQUAL(nvhi_addr_parse(wrong[i], &addr, err, sizeof(err)), -EINVAL);
@@ -87,8 +111,8 @@ static void words_make_the_same_address_as_a_line(void)
 
 static void socket_addresses_round_trip(void)
 {
-	static const char *const lines[] = { "tcp:127.0.0.1:4420", "tcp:[::]:1", "rdma:[::1]:65535",
-					     "tcp:10.1.2.3:0" };
+	static const char *const lines[] = {"tcp:127.0.0.1:4420", "tcp:[::]:1", "rdma:[::1]:65535",
+					    "tcp:10.1.2.3:0"};
 	struct nvhi_addr addr, back;
 	struct sockaddr_storage sa;
 	socklen_t len;
@@ -149,17 +173,18 @@ static void numbers_are_never_looked_up(void)
 {
 	struct nvhi_addr addr;
 
-	CU_ASSERT_EQUAL(nvhi_addr_resolve(NVH_TRTYPE_TCP, "127.0.0.1", "1", &addr, err, sizeof(err)),
-			0);
+	CU_ASSERT_EQUAL(
+		nvhi_addr_resolve(NVH_TRTYPE_TCP, "127.0.0.1", "1", &addr, err, sizeof(err)), 0);
 	CU_ASSERT_EQUAL(nvhi_addr_resolve(NVH_TRTYPE_TCP, "127.1", "1", &addr, err, sizeof(err)),
 			-EINVAL);
 	CU_ASSERT_STRING_EQUAL(err, "'127.1' is not an IPv4 or IPv6 address");
 	CU_ASSERT_EQUAL(nvhi_addr_resolve(NVH_TRTYPE_TCP, "a b", "1", &addr, err, sizeof(err)),
 			-EINVAL);
-	CU_ASSERT_EQUAL(nvhi_addr_resolve(NVH_TRTYPE_TCP, "localhost", "x", &addr, err, sizeof(err)),
-			-EINVAL);
-	CU_ASSERT_EQUAL(nvhi_addr_resolve(NVH_TRTYPE_TCP, "localhost", "7", &addr, err, sizeof(err)),
-			0);
+	CU_ASSERT_EQUAL(
+		nvhi_addr_resolve(NVH_TRTYPE_TCP, "localhost", "x", &addr, err, sizeof(err)),
+		-EINVAL);
+	CU_ASSERT_EQUAL(
+		nvhi_addr_resolve(NVH_TRTYPE_TCP, "localhost", "7", &addr, err, sizeof(err)), 0);
 	CU_ASSERT_STRING_EQUAL(addr.trsvcid, "7");
 }
 

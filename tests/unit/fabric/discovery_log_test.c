@@ -200,7 +200,7 @@ static void an_entry_has_its_fields_and_trimmed_strings(void)
 static void hostile_entries_are_refused_by_field(void)
 {
 	struct nvh_discovery_log_entry raw;
-	struct nvhi_discovery_entry e = { .trtype = 77 };
+	struct nvhi_discovery_entry e = {.trtype = 77};
 	const char *why = "";
 
 	put_entry(&raw, 0);

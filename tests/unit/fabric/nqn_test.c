@@ -10,8 +10,8 @@
 
 #define UUID "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"
 
-static const uint8_t uuid_bytes[16] = { 0xf8, 0x1d, 0x4f, 0xae, 0x7d, 0xec, 0x11, 0xd0,
-					0xa7, 0x65, 0x00, 0xa0, 0xc9, 0x1e, 0x6b, 0xf6 };
+static const uint8_t uuid_bytes[16] = {0xf8, 0x1d, 0x4f, 0xae, 0x7d, 0xec, 0x11, 0xd0,
+				       0xa7, 0x65, 0x00, 0xa0, 0xc9, 0x1e, 0x6b, 0xf6};
 
 /* prefix, then `n` times 'a'. */
 static const char *long_nqn(const char *prefix, size_t total)
@@ -46,30 +46,30 @@ static void a_broken_name_is_refused_with_the_rule(void)
 		const char *nqn;
 		const char *why;
 	} bad[] = {
-		{ "", "it is empty" },
-		{ "iqn.2016-06.io.spdk:x", "it does not begin with \"nqn.\"" },
-		{ "nqn", "it does not begin with \"nqn.\"" },
-		{ "nqn.", "no date YYYY-MM and dot follow \"nqn.\"" },
-		{ "nqn.2016-13.io.spdk:x", "no date YYYY-MM and dot follow \"nqn.\"" },
-		{ "nqn.2016-00.io.spdk:x", "no date YYYY-MM and dot follow \"nqn.\"" },
-		{ "nqn.2016-06", "no date YYYY-MM and dot follow \"nqn.\"" },
-		{ "nqn.2016-06.io.spdk", "it has no \":name\" behind the domain" },
-		{ "nqn.2016-06.io.spdk:", "it has no \":name\" behind the domain" },
-		{ "nqn.2016-06.-io:x", "it has no valid reversed domain name behind the date" },
-		{ "nqn.2016-06.io-:x", "it has no valid reversed domain name behind the date" },
-		{ "nqn.2016-06.io..spdk:x", "it has no valid reversed domain name behind the date" },
-		{ "nqn.2016-06.:x", "it has no valid reversed domain name behind the date" },
-		{ "nqn.2016-06.io_spdk:x", "it has no valid reversed domain name behind the date" },
-		{ NVH_NQN_UUID_PREFIX "f81d4fae", "no UUID follows \"uuid:\"" },
-		{ NVH_NQN_UUID_PREFIX UUID "0", "no UUID follows \"uuid:\"" },
-		{ NVH_NQN_UUID_PREFIX "f81d4fae7dec11d0a76500a0c91e6bf6",
-		  "no UUID follows \"uuid:\"" },
-		{ "nqn.2016-06.io.spdk:a\tb", "it has a control character" },
-		{ "nqn.2016-06.io.spdk:\xc3", "it is not UTF-8" },
-		{ "nqn.2016-06.io.spdk:\xc0\xaf", "it is not UTF-8" },
-		{ "nqn.2016-06.io.spdk:\xed\xa0\x80", "it is not UTF-8" },
-		{ "nqn.2016-06.io.spdk:\xf5\x80\x80\x80", "it is not UTF-8" },
-		{ "nqn.2016-06.io.spdk:\xc2\x9b", "it is not UTF-8" },
+		{"", "it is empty"},
+		{"iqn.2016-06.io.spdk:x", "it does not begin with \"nqn.\""},
+		{"nqn", "it does not begin with \"nqn.\""},
+		{"nqn.", "no date YYYY-MM and dot follow \"nqn.\""},
+		{"nqn.2016-13.io.spdk:x", "no date YYYY-MM and dot follow \"nqn.\""},
+		{"nqn.2016-00.io.spdk:x", "no date YYYY-MM and dot follow \"nqn.\""},
+		{"nqn.2016-06", "no date YYYY-MM and dot follow \"nqn.\""},
+		{"nqn.2016-06.io.spdk", "it has no \":name\" behind the domain"},
+		{"nqn.2016-06.io.spdk:", "it has no \":name\" behind the domain"},
+		{"nqn.2016-06.-io:x", "it has no valid reversed domain name behind the date"},
+		{"nqn.2016-06.io-:x", "it has no valid reversed domain name behind the date"},
+		{"nqn.2016-06.io..spdk:x", "it has no valid reversed domain name behind the date"},
+		{"nqn.2016-06.:x", "it has no valid reversed domain name behind the date"},
+		{"nqn.2016-06.io_spdk:x", "it has no valid reversed domain name behind the date"},
+		{NVH_NQN_UUID_PREFIX "f81d4fae", "no UUID follows \"uuid:\""},
+		{NVH_NQN_UUID_PREFIX UUID "0", "no UUID follows \"uuid:\""},
+		{NVH_NQN_UUID_PREFIX "f81d4fae7dec11d0a76500a0c91e6bf6",
+		 "no UUID follows \"uuid:\""},
+		{"nqn.2016-06.io.spdk:a\tb", "it has a control character"},
+		{"nqn.2016-06.io.spdk:\xc3", "it is not UTF-8"},
+		{"nqn.2016-06.io.spdk:\xc0\xaf", "it is not UTF-8"},
+		{"nqn.2016-06.io.spdk:\xed\xa0\x80", "it is not UTF-8"},
+		{"nqn.2016-06.io.spdk:\xf5\x80\x80\x80", "it is not UTF-8"},
+		{"nqn.2016-06.io.spdk:\xc2\x9b", "it is not UTF-8"},
 	};
 	const char *why;
 
@@ -128,7 +128,7 @@ static void random_bytes_become_a_version_4_uuid(void)
 static void the_host_id_comes_from_the_nqns_uuid(void)
 {
 	char nqn[NVH_NQN_SIZE];
-	uint8_t uuid[16] = { 0 };
+	uint8_t uuid[16] = {0};
 
 	nvhi_nqn_from_uuid(uuid_bytes, nqn);
 	CU_ASSERT_STRING_EQUAL(nqn, NVH_NQN_UUID_PREFIX UUID);

@@ -11,7 +11,7 @@
 
 static void integers_are_little_endian(void)
 {
-	static const uint8_t b[8] = { 1, 2, 3, 4, 5, 6, 7, 0x88 };
+	static const uint8_t b[8] = {1, 2, 3, 4, 5, 6, 7, 0x88};
 	struct nvh_le128 big;
 	struct nvh_le16 v16;
 	struct nvh_le24 v24;
@@ -43,8 +43,8 @@ static void integers_are_little_endian(void)
 /* A completion as it came from the wire: Namespace Not Ready, CRD 2, M, DNR, phase 1. */
 static void a_status_is_taken_apart(void)
 {
-	static const uint8_t wire[16] = { 0xef, 0xbe, 0xad, 0xde, 1, 0, 0, 0,
-					  5, 0, 2, 0, 0x34, 0x12, 0x05, 0xe1 };
+	static const uint8_t wire[16] = {0xef, 0xbe, 0xad, 0xde, 1,    0,    0,    0,
+					 5,    0,    2,    0,    0x34, 0x12, 0x05, 0xe1};
 	struct nvh_cpl cpl;
 
 	memcpy(&cpl, wire, sizeof(cpl));
@@ -110,7 +110,7 @@ static void identify_fields_stand_where_the_specification_puts_them(void)
 
 	for (unsigned int i = 0; i < sizeof(page.b); i++)
 		page.b[i] = (uint8_t)(i ^ i >> 8);
-#define AT(off) ((uint8_t)((off) ^ (off) >> 8))
+#define AT(off)   ((uint8_t)((off) ^ (off) >> 8))
 #define AT16(off) (AT(off) | AT((off) + 1) << 8)
 	CU_ASSERT_EQUAL(page.ctrlr.mdts, AT(77));
 	CU_ASSERT_EQUAL(nvh_le16_get(page.ctrlr.cntlid), AT16(78));

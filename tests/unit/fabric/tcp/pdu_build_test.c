@@ -33,8 +33,8 @@ static void ic_pdus_are_built_as_the_golden_ones(void)
 
 static void a_read_capsule_is_built_in_its_place(void)
 {
-	static const struct nvhi_pdu_params params = { .role = NVHI_PDU_HOST, .ic_done = true };
-	uint8_t buf[NVHI_PDU_HDR_ROOM] = { 0 };
+	static const struct nvhi_pdu_params params = {.role = NVHI_PDU_HOST, .ic_done = true};
+	uint8_t buf[NVHI_PDU_HDR_ROOM] = {0};
 	struct nvh_cmd *cmd = &((struct nvh_tcp_capsule_cmd *)buf)->cmd;
 	uint32_t n;
 
@@ -52,13 +52,13 @@ static void a_read_capsule_is_built_in_its_place(void)
 
 static void a_write_capsule_has_digests_and_padding(void)
 {
-	static const struct nvhi_pdu_params params = { .role = NVHI_PDU_HOST, .ic_done = true,
-						       .hdgst = true, .ddgst = true, .cpda = 15 };
-	static const uint8_t data[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
-	struct iovec iov[2] = { { (void *)data, 3 }, { (void *)(data + 3), 5 } };
+	static const struct nvhi_pdu_params params = {
+		.role = NVHI_PDU_HOST, .ic_done = true, .hdgst = true, .ddgst = true, .cpda = 15};
+	static const uint8_t data[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+	struct iovec iov[2] = {{(void *)data, 3}, {(void *)(data + 3), 5}};
 	struct nvhi_iov_cursor cursor;
 	uint8_t buf[NVHI_PDU_HDR_ROOM], digest[4];
-	struct nvh_cmd cmd = { .opc = NVH_OPC_WRITE, .flags = NVH_CMD_PSDT_SGL };
+	struct nvh_cmd cmd = {.opc = NVH_OPC_WRITE, .flags = NVH_CMD_PSDT_SGL};
 	uint32_t n;
 
 	memset(buf, 0xff, sizeof(buf));
@@ -75,9 +75,9 @@ static void a_write_capsule_has_digests_and_padding(void)
 
 static void responses_are_built_as_the_golden_ones(void)
 {
-	static const struct nvhi_pdu_params params = { .role = NVHI_PDU_CTRLR, .ic_done = true };
+	static const struct nvhi_pdu_params params = {.role = NVHI_PDU_CTRLR, .ic_done = true};
 	uint8_t buf[NVHI_PDU_HDR_ROOM];
-	struct nvh_cpl cpl = { 0 };
+	struct nvh_cpl cpl = {0};
 	uint32_t n;
 
 	nvh_le16_put(&cpl.sqhd, 3);
@@ -94,7 +94,7 @@ static void responses_are_built_as_the_golden_ones(void)
 
 static void data_pdus_are_built_as_the_golden_ones(void)
 {
-	struct nvhi_pdu_params params = { .role = NVHI_PDU_HOST, .ic_done = true };
+	struct nvhi_pdu_params params = {.role = NVHI_PDU_HOST, .ic_done = true};
 	uint8_t buf[NVHI_PDU_HDR_ROOM];
 	uint32_t n;
 
@@ -114,10 +114,10 @@ static void data_pdus_are_built_as_the_golden_ones(void)
 
 static void term_requests_carry_the_header_in_error(void)
 {
-	static const struct nvhi_pdu_params host = { .role = NVHI_PDU_HOST };
-	static const struct nvhi_pdu_params ctrlr = { .role = NVHI_PDU_CTRLR };
-	static const uint8_t r2t[24] = { 9, 0, 24, 0, 0xff, 0, 0, 0, 1, 0, 2 };
-	uint8_t buf[NVHI_PDU_TERM_ROOM], big[200] = { 0 };
+	static const struct nvhi_pdu_params host = {.role = NVHI_PDU_HOST};
+	static const struct nvhi_pdu_params ctrlr = {.role = NVHI_PDU_CTRLR};
+	static const uint8_t r2t[24] = {9, 0, 24, 0, 0xff, 0, 0, 0, 1, 0, 2};
+	uint8_t buf[NVHI_PDU_TERM_ROOM], big[200] = {0};
 	struct nvhi_pdu_error error;
 	uint32_t n;
 
@@ -154,7 +154,7 @@ static void crc32c_gives_the_published_values(void)
 static void a_digest_over_many_elements_is_the_digest_of_the_whole(void)
 {
 	uint8_t data[999];
-	struct iovec iov[40], whole = { data, sizeof(data) };
+	struct iovec iov[40], whole = {data, sizeof(data)};
 	struct nvhi_iov_cursor a, b;
 	size_t at = 0;
 
@@ -163,7 +163,7 @@ static void a_digest_over_many_elements_is_the_digest_of_the_whole(void)
 	for (unsigned int i = 0; i < 40; i++) {
 		size_t n = i == 39 ? sizeof(data) - at : (i * 5) % 31;
 
-		iov[i] = (struct iovec){ data + at, n };
+		iov[i] = (struct iovec){data + at, n};
 		at += n;
 	}
 	nvhi_iov_cursor_init(&a, &whole, 1);

@@ -14,26 +14,26 @@
 
 /* How a stream is delivered and where its payload goes. */
 struct rx_plan {
-	size_t split;		/* the first read ends here; 0: no split */
-	size_t step;		/* most bytes a read; 0: no limit */
-	uint32_t staging;	/* size of the staging buffer */
-	size_t element;		/* bytes an iovec element of the destination; 0: all in one */
+	size_t split;     /* the first read ends here; 0: no split */
+	size_t step;      /* most bytes a read; 0: no limit */
+	uint32_t staging; /* size of the staging buffer */
+	size_t element;   /* bytes an iovec element of the destination; 0: all in one */
 	bool discard;
-	bool borrow;		/* take payload from staging where it is whole */
-	int window;		/* elements offered to nvhi_pdu_rx_window */
+	bool borrow; /* take payload from staging where it is whole */
+	int window;  /* elements offered to nvhi_pdu_rx_window */
 };
 
 struct rx_run {
 	const struct golden *golden;
 	const struct rx_plan *plan;
 	struct nvhi_pdu_rx rx;
-	size_t pos;		/* bytes delivered */
-	size_t hdr_at;		/* where the next header starts in the stream */
-	unsigned int events;	/* events seen */
+	size_t pos;          /* bytes delivered */
+	size_t hdr_at;       /* where the next header starts in the stream */
+	unsigned int events; /* events seen */
 	uint8_t payload[GOLDEN_MAX_BYTES];
 	size_t payload_len;
 	struct iovec iov[2048];
-	char diff[512];		/* the first difference; empty: none */
+	char diff[512]; /* the first difference; empty: none */
 };
 
 static void rx_differ(struct rx_run *run, const char *what, unsigned long value)
@@ -96,7 +96,8 @@ static void rx_choose(struct rx_run *run)
 	run->payload_len += len;
 }
 
-/* Takes the payload from where it stands in staging: the DATA or BAD_DIGEST that is expected next. */
+/* Takes the payload from where it stands in staging: the DATA or BAD_DIGEST that is expected next.
+ */
 static bool rx_borrow(struct rx_run *run)
 {
 	const struct golden_event *want = &run->golden->events[run->events + 1];
@@ -180,7 +181,7 @@ static void rx_play(const struct golden *golden, const struct rx_plan *plan)
 
 static void play_whole(const struct golden *golden)
 {
-	rx_play(golden, &(struct rx_plan){ .staging = 4096, .window = 8 });
+	rx_play(golden, &(struct rx_plan){.staging = 4096, .window = 8});
 }
 
 static void every_golden_stream_decodes_whole(void)
@@ -191,9 +192,11 @@ static void every_golden_stream_decodes_whole(void)
 static void play_splits(const struct golden *golden)
 {
 	for (size_t at = 1; at < golden->len; at++) {
-		rx_play(golden, &(struct rx_plan){ .split = at, .staging = 4096, .window = 8 });
-		rx_play(golden, &(struct rx_plan){ .split = at, .staging = NVHI_PDU_STAGING_MIN,
-						   .window = 3, .element = 5 });
+		rx_play(golden, &(struct rx_plan){.split = at, .staging = 4096, .window = 8});
+		rx_play(golden, &(struct rx_plan){.split = at,
+						  .staging = NVHI_PDU_STAGING_MIN,
+						  .window = 3,
+						  .element = 5});
 	}
 }
 
@@ -205,9 +208,11 @@ static void every_golden_stream_decodes_split_at_every_byte(void)
 static void play_trickle(const struct golden *golden)
 {
 	for (size_t step = 1; step <= 9; step++) {
-		rx_play(golden, &(struct rx_plan){ .step = step, .staging = 4096, .window = 2 });
-		rx_play(golden, &(struct rx_plan){ .step = step, .staging = NVHI_PDU_STAGING_MIN,
-						   .window = 2, .element = 3 });
+		rx_play(golden, &(struct rx_plan){.step = step, .staging = 4096, .window = 2});
+		rx_play(golden, &(struct rx_plan){.step = step,
+						  .staging = NVHI_PDU_STAGING_MIN,
+						  .window = 2,
+						  .element = 3});
 	}
 }
 
@@ -218,8 +223,8 @@ static void every_golden_stream_decodes_byte_by_byte(void)
 
 static void play_discard(const struct golden *golden)
 {
-	rx_play(golden, &(struct rx_plan){ .staging = 4096, .window = 2, .discard = true });
-	rx_play(golden, &(struct rx_plan){ .step = 7, .staging = 256, .window = 2, .discard = true });
+	rx_play(golden, &(struct rx_plan){.staging = 4096, .window = 2, .discard = true});
+	rx_play(golden, &(struct rx_plan){.step = 7, .staging = 256, .window = 2, .discard = true});
 }
 
 static void digests_are_checked_of_discarded_payload_too(void)
@@ -229,10 +234,10 @@ static void digests_are_checked_of_discarded_payload_too(void)
 
 static void play_borrow(const struct golden *golden)
 {
-	rx_play(golden, &(struct rx_plan){ .staging = 4096, .window = 2, .borrow = true });
+	rx_play(golden, &(struct rx_plan){.staging = 4096, .window = 2, .borrow = true});
 	for (size_t at = 1; at < golden->len; at += 3)
-		rx_play(golden, &(struct rx_plan){ .split = at, .staging = 2048, .window = 2,
-						   .borrow = true });
+		rx_play(golden, &(struct rx_plan){
+					.split = at, .staging = 2048, .window = 2, .borrow = true});
 }
 
 static void a_payload_whole_in_staging_can_be_borrowed(void)
@@ -242,7 +247,7 @@ static void a_payload_whole_in_staging_can_be_borrowed(void)
 
 /* ---- where bytes go ------------------------------------------------------------------------- */
 
-static const struct nvhi_pdu_params host_params = { .role = NVHI_PDU_HOST, .ic_done = true };
+static const struct nvhi_pdu_params host_params = {.role = NVHI_PDU_HOST, .ic_done = true};
 
 /* Lands bytes in the staging element of the window, as a first read does. */
 static void land_in_staging(struct nvhi_pdu_rx *rx, const void *bytes, size_t len)
@@ -272,7 +277,7 @@ static void begin_c2h(struct nvhi_pdu_rx *rx, uint8_t *staging, uint32_t size, u
 static void the_rest_of_a_payload_is_read_straight_to_its_place(void)
 {
 	static uint8_t staging[1024], dest[4096];
-	struct iovec to = { dest, sizeof(dest) }, win[4];
+	struct iovec to = {dest, sizeof(dest)}, win[4];
 	struct nvhi_iov_cursor cursor;
 	struct nvhi_pdu_rx rx;
 
@@ -301,7 +306,7 @@ static void staging_is_not_offered_behind_a_destination_that_is_cut(void)
 	struct nvhi_pdu_rx rx;
 
 	for (int i = 0; i < 4; i++)
-		to[i] = (struct iovec){ dest + 1024 * i, 1024 };
+		to[i] = (struct iovec){dest + 1024 * i, 1024};
 	begin_c2h(&rx, staging, sizeof(staging), 0);
 	nvhi_iov_cursor_init(&cursor, to, 4);
 	nvhi_pdu_rx_dest(&rx, &cursor);
@@ -318,7 +323,7 @@ static void staging_is_not_offered_behind_a_destination_that_is_cut(void)
 static void a_payload_discarded_midway_no_longer_touches_its_destination(void)
 {
 	static uint8_t staging[1024], dest[4096];
-	struct iovec to = { dest, sizeof(dest) }, win[4];
+	struct iovec to = {dest, sizeof(dest)}, win[4];
 	struct nvhi_iov_cursor cursor;
 	struct nvhi_pdu_rx rx;
 	size_t left = 4096 - 10;
@@ -346,7 +351,7 @@ static void a_payload_discarded_midway_no_longer_touches_its_destination(void)
 
 static void an_error_is_final(void)
 {
-	static const uint8_t junk[8] = { 0x55, 1, 2, 3, 4, 5, 6, 7 };
+	static const uint8_t junk[8] = {0x55, 1, 2, 3, 4, 5, 6, 7};
 	uint8_t staging[256], term[NVHI_PDU_TERM_ROOM];
 	const struct nvh_tcp_term_req *req = (const struct nvh_tcp_term_req *)term;
 	struct nvhi_pdu_rx rx;

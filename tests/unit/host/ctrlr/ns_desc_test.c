@@ -9,16 +9,19 @@
 
 #include "tests/unit/nvh_cunit.h"
 
-#define NGUID 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f, 0x10
+#define NGUID                                                                                      \
+	0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f,  \
+		0x10
 
 /* UUID, an unknown type of 3 bytes, NGUID, EUI64, CSI. */
 static const uint8_t full[] = {
-	3, 16, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, /* UUID */
-	0x77, 3, 0, 0, 9, 9, 9,						   /* unknown */
-	2, 16, 0, 0, NGUID,						   /* NGUID */
-	1, 8, 0, 0, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27, 0x28,	   /* EUI64 */
-	4, 1, 0, 0, 2,							   /* CSI: zoned */
-	0, 0, 0, 0,
+	3,    16, 0,  0,  1,     2,    3,    4,    5,    6,    7,    8,
+	9,    10, 11, 12, 13,    14,   15,   16,                           /* UUID */
+	0x77, 3,  0,  0,  9,     9,    9,                                  /* unknown */
+	2,    16, 0,  0,  NGUID,                                           /* NGUID */
+	1,    8,  0,  0,  0x21,  0x22, 0x23, 0x24, 0x25, 0x26, 0x27, 0x28, /* EUI64 */
+	4,    1,  0,  0,  2,                                               /* CSI: zoned */
+	0,    0,  0,  0,
 };
 
 /* Parses from an allocation of just that size: the sanitizer sees an overread. */
@@ -71,7 +74,7 @@ static void a_list_cut_anywhere_is_good_or_refused_but_never_overread(void)
 
 static void identifiers_of_zeroes_are_none(void)
 {
-	static const uint8_t zeroes[] = { 1, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0 };
+	static const uint8_t zeroes[] = {1, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0};
 	struct nvhi_ns_ids ids;
 
 	CU_ASSERT_EQUAL_FATAL(parse(zeroes, sizeof(zeroes), &ids, NULL), 0);
@@ -82,10 +85,10 @@ static void identifiers_of_zeroes_are_none(void)
 
 static void wrong_lists_are_refused_with_the_reason(void)
 {
-	static const uint8_t past_end[] = { 3, 16, 0, 0, 1, 2, 3 };
-	static const uint8_t length[] = { 3, 8, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8 };
-	static const uint8_t twice[] = { 4, 1, 0, 0, 0, 4, 1, 0, 0, 2 };
-	struct nvhi_ns_ids ids = { .csi = 77 };
+	static const uint8_t past_end[] = {3, 16, 0, 0, 1, 2, 3};
+	static const uint8_t length[] = {3, 8, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8};
+	static const uint8_t twice[] = {4, 1, 0, 0, 0, 4, 1, 0, 0, 2};
+	struct nvhi_ns_ids ids = {.csi = 77};
 	const char *why = "";
 
 	CU_ASSERT_EQUAL(parse(past_end, sizeof(past_end), &ids, &why), -EPROTO);
@@ -100,7 +103,7 @@ static void wrong_lists_are_refused_with_the_reason(void)
 static void identify_namespace_fills_what_is_missing(void)
 {
 	static struct nvh_id_ns id;
-	struct nvhi_ns_ids ids = { .has_nguid = true, .nguid = { 1 } };
+	struct nvhi_ns_ids ids = {.has_nguid = true, .nguid = {1}};
 
 	memset(id.nguid, 0x99, sizeof(id.nguid));
 	memset(id.eui64, 0x88, sizeof(id.eui64));
