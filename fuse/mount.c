@@ -277,6 +277,15 @@ static int mount_init(struct nvf_mount *mount, const struct nvf_mount_opts *opts
 	return nvf_tree_init(mount);
 }
 
+/* What is connected already; the rest comes by nvf_ns_event. */
+static void mount_add_namespaces(struct nvf_mount *mount)
+{
+	struct nvh_ns *ns = NULL;
+
+	while (!nvf_single_file(mount) && (ns = nvh_ns_next(mount->opts.host, ns)))
+		nvf_ns_event(mount, ns, NVF_NS_ADDED);
+}
+
 int nvf_mount(const struct nvf_mount_opts *opts, struct nvf_mount **ret_mount, char *errbuf,
 	      size_t errbuf_len)
 {
@@ -305,8 +314,10 @@ int nvf_mount(const struct nvf_mount_opts *opts, struct nvf_mount **ret_mount, c
 	strcpy(mount->path, path ? path : opts->path);
 	free(path);
 	err = mount_init(mount, opts);
-	if (err == 0)
+	if (err == 0) {
+		mount_add_namespaces(mount);
 		err = mount_begin(mount);
+	}
 	if (err < 0) {
 		snprintf(errbuf, errbuf_len, "mount %s: %s", mount->path, strerror(-err));
 		mount_free(mount);

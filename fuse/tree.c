@@ -291,8 +291,6 @@ int nvf_tree_init(struct nvf_mount *mount)
 {
 	bool single = nvf_single_file(mount);
 	struct nvf_node *root = node_make(mount, 0, "", single ? NVF_NS : NVF_DIR);
-	struct nvh_ns *ns = NULL;
-	int err;
 
 	if (!root)
 		return -ENOMEM;
@@ -300,14 +298,7 @@ int nvf_tree_init(struct nvf_mount *mount)
 		node_set_ns(root, mount->opts.ns);
 		return 0;
 	}
-	if (!node_make(mount, FUSE_ROOT_ID, NVF_BY_ID, NVF_DIR))
-		return -ENOMEM;
-	while ((ns = nvh_ns_next(mount->opts.host, ns))) {
-		err = ns_add(mount, ns);
-		if (err == -ENOMEM)
-			return err;
-	}
-	return 0;
+	return node_make(mount, FUSE_ROOT_ID, NVF_BY_ID, NVF_DIR) ? 0 : -ENOMEM;
 }
 
 void nvf_tree_done(struct nvf_mount *mount)

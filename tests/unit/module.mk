@@ -15,7 +15,7 @@ $(B)/lib/libunit.a: $(UNIT_HELPER_OBJS) $(UNIT_OBJS)
 	$(call say,AR,$@)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
 $(UNIT_TESTS): $(B)/%: $(B)/%.o $(UNIT_FRAME_OBJS) $(B)/lib/libunit.a
 	$(call link,$(UNIT_WRAP) -lcunit $(LIBS_BASE) $(LIBS_FUSE))
-$(patsubst %.c,$(B)/%.o,$(UNIT_SRCS)): EXTRA_CFLAGS += $(JSON_CFLAGS) $(FUSE_CFLAGS)
+$(patsubst %.c,$(B)/%.o,$(UNIT_SRCS)) $(UNIT_HELPER_OBJS): EXTRA_CFLAGS += $(JSON_CFLAGS) $(FUSE_CFLAGS)
 
 .PHONY: unit check-unit
 unit: $(UNIT_TESTS)
