@@ -501,7 +501,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_CHECK(!changes);
 	stats = &target->groups[0].stats;
 	FUZZ_CHECK(!stats->current_admin_qpairs && !stats->current_io_qpairs &&
-		   !stats->current_unassociated_qpairs && !stats->pending_io);
+		   !stats->current_unassociated_qpairs && nvhi_list_empty(&subsystem->ctrlrs));
 	for (unsigned int i = 0; i < WIRES; i++)
 		fuzz_wire_fini(&wires[i].wire);
 	return 0;
