@@ -58,6 +58,8 @@ static int fake_submit(struct nvhi_qpair *qpair, struct nvhi_req *req)
 	return 0;
 }
 
+static void execute(struct nvhi_req *req);
+
 static void give_back(struct mpf_queue *queue, struct nvhi_req *req, int err,
 		      const struct nvh_cpl *cpl)
 {
@@ -73,8 +75,11 @@ static void fake_revoked(struct nvhi_msg *msg)
 
 	while (queue->count > 0) {
 		struct nvhi_list *at = mpf.revoke_backwards ? queue->lent.prev : queue->lent.next;
+		struct nvhi_req *req = nvhi_list_entry(at, struct nvhi_req, link);
 
-		give_back(queue, nvhi_list_entry(at, struct nvhi_req, link), mpf.lost_err, NULL);
+		if (mpf.lost_may_run && req->sent && queue->count % 2)
+			execute(req);
+		give_back(queue, req, mpf.lost_err, NULL);
 	}
 	queue->qpair.events->revoked(&queue->qpair);
 }
@@ -164,6 +169,8 @@ void mpf_turns(void)
 {
 	int done;
 
+	if (mpf.no_turns)
+		return;
 	do {
 		done = 0;
 		for (uint32_t i = 0; i < MPF_REACTORS; i++)
@@ -185,6 +192,22 @@ static void ctrlr_free(struct mpf_ctrlr *c)
 	free(c->inner->ioqs);
 	free(c->inner);
 	c->inner = NULL;
+}
+
+bool mpf_can_forget(const struct mpf_ctrlr *c)
+{
+	if (!c->inner || !c->left)
+		return false;
+	for (uint32_t i = 0; i < c->inner->opts.nr_reactors; i++)
+		if (c->inner->ioqs[i].state != NVHI_IOQ_ABSENT)
+			return false;
+	return true;
+}
+
+void mpf_forget(struct mpf_ctrlr *c)
+{
+	ctrlr_free(c);
+	memset(c, 0, sizeof(*c));
 }
 
 void mpf_stop(void)

@@ -43,6 +43,8 @@ struct mpf {
 	struct mpf_ctrlr ctrlrs[MPF_CTRLRS];
 	uint16_t depth;		/* of queues made from now on */
 	bool unsent;		/* commands lent from now on stay in the queue */
+	bool no_turns;		/* mpf_turns does nothing: the test turns its reactors itself */
+	bool lost_may_run;	/* of lost commands every other one was executed */
 	bool revoke_backwards;	/* the youngest command comes home first */
 	int lost_err;		/* what lost commands come back with */
 	uint8_t store[MPF_BLOCKS * MPF_BLOCK];
@@ -61,6 +63,9 @@ void mpf_advance_ms(uint64_t ms);
 /* The i-th controller joins; its queues are absent. */
 struct mpf_ctrlr *mpf_join(unsigned int i);
 void mpf_leave(struct mpf_ctrlr *c);
+/* One that has left, with its queues absent: the memory goes, it may join again. */
+bool mpf_can_forget(const struct mpf_ctrlr *c);
+void mpf_forget(struct mpf_ctrlr *c);
 /* Its queue on reactor `r` goes LIVE / is lost with all that was lent. */
 void mpf_up(struct mpf_ctrlr *c, unsigned int r);
 void mpf_down(struct mpf_ctrlr *c, unsigned int r);
