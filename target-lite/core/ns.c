@@ -84,8 +84,11 @@ static void ns_resize_apply(struct tl_subsystem_change *change)
 static void ns_bdev_resized(struct tl_bdev_user *user)
 {
 	struct tl_ns *ns = nvhi_container_of(user, struct tl_ns, user);
-	struct ns_change *nc = ns_change_new(ns_resize_apply, ns->nsid, NULL, NULL);
+	struct ns_change *nc;
 
+	if (ns->subsystem->deleting)
+		return;
+	nc = ns_change_new(ns_resize_apply, ns->nsid, NULL, NULL);
 	if (!nc) {
 		nvhi_log(ERROR, TARGET, "%s: no memory to resize namespace %u", ns->subsystem->nqn,
 			 ns->nsid);

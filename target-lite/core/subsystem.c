@@ -161,7 +161,8 @@ void tl_subsystem_delete_step(struct tl_subsystem *ss)
 {
 	struct tl_ctrlr *ctrlr;
 
-	if (ss->change || !nvhi_list_empty(&ss->changes))
+	/* The done of a change may have asked for the deletion: then it is on its way already. */
+	if (ss->msg.fn || ss->change || !nvhi_list_empty(&ss->changes))
 		return;
 	if (ss->state != TL_SUBSYSTEM_DEACTIVATING) {
 		nvhi_fsm_set(&tl_subsystem_fsm, &ss->state, TL_SUBSYSTEM_DEACTIVATING,
