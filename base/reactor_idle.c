@@ -8,9 +8,10 @@
  * sleeping prove nothing.) After a long rest it is hopeful again, which costs next to nothing.
  *
  * Polling on a CPU that others wait for only keeps them from their work, often the very peer whose
- * answer we wait for. So an idle time that gets longer gives the CPU away once; if somebody took
- * it for a moment, several times in a row, the reactor sleeps instead of polling for a while. Who
- * computes for whole time slices is no such peer: towards him it keeps its share and asks rarely.
+ * answer we wait for. So an idle time that gets longer gives the CPU away, and as long as somebody
+ * takes it for a moment each time the next gives it away at once. If that goes on for as long as
+ * the scheduler needs to part the two, were another CPU free, the reactor sleeps instead of polling
+ * for a while. Who computes for whole time slices is no such peer: towards him it keeps its share.
  *
  * A reactor embedded in a foreign loop (nvhi_reactor_fd) counts as asleep whenever that loop has
  * the thread: messages then write the eventfd, and a timerfd stands for the next timer. Owner
@@ -35,20 +36,18 @@
 #define IDLE_REST_NS (10 * NVHI_NSEC_PER_MSEC)
 /* Ask for others on this CPU after so much polling (a round trip at depth 1 is through by then);
  * nobody was there if the answer came within the other time. */
-#define IDLE_ASK_NS       10000ull
-#define IDLE_ALONE_NS     3000ull
-#define IDLE_CROWD_PROVEN 4u
+#define IDLE_ASK_NS         10000ull
+#define IDLE_ALONE_NS       3000ull
+#define IDLE_CROWD_PROOF_NS (8 * NVHI_NSEC_PER_MSEC)
+#define IDLE_CROWDED_NS     (50 * NVHI_NSEC_PER_MSEC)
 /* Who keeps the CPU longer than this is no peer of ours; then it is not asked again for so long. */
-#define IDLE_HOG_NS         (200 * NVHI_NSEC_PER_USEC)
-#define IDLE_HOG_REST_NS    (200 * NVHI_NSEC_PER_MSEC)
-#define IDLE_CROWDED_MIN_NS (5 * NVHI_NSEC_PER_MSEC)
-#define IDLE_CROWDED_MAX_NS (100 * NVHI_NSEC_PER_MSEC)
+#define IDLE_HOG_NS      (200 * NVHI_NSEC_PER_USEC)
+#define IDLE_HOG_REST_NS (200 * NVHI_NSEC_PER_MSEC)
 
 void nvhi_idle_init(struct nvh_reactor *reactor, uint32_t spin_us)
 {
 	reactor->idle.max_ns = spin_us * NVHI_NSEC_PER_USEC;
 	reactor->idle.score = IDLE_SCORE_MAX;
-	reactor->idle.crowded_ns = IDLE_CROWDED_MIN_NS;
 }
 
 static void idle_begin(struct nvhi_idle *idle, uint64_t now)
@@ -87,39 +86,42 @@ void nvhi_idle_worked(struct nvh_reactor *reactor)
 	}
 }
 
+/* Gives the CPU away for once, and learns from how long it was away. */
+static void idle_give_way(struct nvh_reactor *reactor)
+{
+	struct nvhi_idle *idle = &reactor->idle;
+	uint64_t given = nvhi_reactor_clock(reactor), back;
+
+	idle->asked = true;
+	sched_yield();
+	back = nvhi_reactor_clock(reactor);
+	if (back - given <= IDLE_ALONE_NS) {
+		idle->crowd_since = 0;
+	} else if (back - given > IDLE_HOG_NS) {
+		idle->ask_from = back + IDLE_HOG_REST_NS;
+	} else if (idle->crowd_since == 0) {
+		idle->crowd_since = given;
+	} else if (back - idle->crowd_since >= IDLE_CROWD_PROOF_NS) {
+		idle->crowd_since = 0;
+		idle->crowded_until = back + IDLE_CROWDED_NS;
+		idle->budget_ns = 0;
+	}
+}
+
 /* Polls on: true until the budget of this idle time is spent. */
 static bool idle_poll(struct nvh_reactor *reactor)
 {
 	struct nvhi_idle *idle = &reactor->idle;
-	uint64_t polled = reactor->now - idle->since, asked, answered;
+	uint64_t polled = reactor->now - idle->since;
 
 	if (polled >= idle->budget_ns)
 		return false;
-	if (polled < IDLE_ASK_NS || idle->asked || reactor->now < idle->ask_from) {
+	if (reactor->now >= idle->ask_from &&
+	    (idle->crowd_since || (polled >= IDLE_ASK_NS && !idle->asked)))
+		idle_give_way(reactor);
+	else
 		rte_pause();
-		return true;
-	}
-	idle->asked = true;
-	asked = nvhi_reactor_clock(reactor);
-	sched_yield();
-	answered = nvhi_reactor_clock(reactor);
-	if (answered - asked <= IDLE_ALONE_NS) {
-		idle->crowd = 0;
-		idle->crowded_ns = IDLE_CROWDED_MIN_NS;
-		return true;
-	}
-	if (answered - asked > IDLE_HOG_NS) {
-		idle->ask_from = answered + IDLE_HOG_REST_NS;
-		return true;
-	}
-	if (++idle->crowd < IDLE_CROWD_PROVEN)
-		return true;
-	idle->crowd = IDLE_CROWD_PROVEN - 1; /* when asked again, once is enough */
-	idle->crowded_until = answered + idle->crowded_ns;
-	if (idle->crowded_ns < IDLE_CROWDED_MAX_NS)
-		idle->crowded_ns *= 2;
-	idle->budget_ns = 0;
-	return true; /* the CPU was away: look once more before sleeping */
+	return true;
 }
 
 int nvhi_idle_wait(struct nvh_reactor *reactor, uint64_t limit)

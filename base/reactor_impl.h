@@ -45,10 +45,9 @@ struct nvhi_idle {
 	uint32_t unpolled;  /* idle times since the last that was polled */
 	bool idling;
 	bool asked;             /* in this idle time: does anyone else want the CPU? */
-	uint32_t crowd;         /* how often in a row somebody did */
-	uint64_t crowded_until; /* too often: no polling before */
+	uint64_t crowd_since;   /* since when somebody does, for moments at a time; 0: nobody */
+	uint64_t crowded_until; /* somebody did for long enough: no polling before */
 	uint64_t ask_from;      /* somebody kept it for long: no asking before */
-	uint64_t crowded_ns;    /* for how long when found so again */
 };
 
 struct rte_ring;
