@@ -2,7 +2,9 @@
  * What the reactor costs: a turn with nothing to do, with eager sources, with epoll; a message, a
  * timer, deferred work; and the ping-pong of tcp_pingpong.c over two reactors and our streams.
  *
- *	reactor_bench [-p] [-s SECONDS] [-S SPIN_US] [-t SERVER_CPU]	(-p: the ping-pong only)
+ *	reactor_bench [-p] [-s SECONDS] [-S SPIN_US] [-c CLIENT_CPU] [-t SERVER_CPU]
+ *
+ * -p: the ping-pong only. CPU -1: not pinned.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -22,7 +24,7 @@
 #define RESPONSE_BYTES (24 + 4096)
 
 static double seconds = 3;
-static int server_cpu = 1;
+static int client_cpu = 0, server_cpu = 1;
 static uint32_t spin_us = NVHI_SPIN_DEFAULT_US;
 
 static void die(const char *what, int err)
@@ -287,7 +289,7 @@ static void bench_pingpong(void)
 	if (!err)
 		err = nvhi_reactor_thread_start(server_reactor, server_cpu, &server_thread);
 	if (!err)
-		err = nvhi_reactor_thread_start(client_reactor, 0, &client_thread);
+		err = nvhi_reactor_thread_start(client_reactor, client_cpu, &client_thread);
 	if (err)
 		die("start", err);
 	nvhi_reactor_call(client_reactor, connect_client, listener);
@@ -315,11 +317,13 @@ int main(int argc, char **argv)
 	bool only_pingpong = false;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "s:S:pt:")) != -1) {
+	while ((opt = getopt(argc, argv, "s:S:pc:t:")) != -1) {
 		if (opt == 's')
 			seconds = atof(optarg);
 		else if (opt == 'S')
 			spin_us = (uint32_t)atoi(optarg);
+		else if (opt == 'c')
+			client_cpu = atoi(optarg);
 		else if (opt == 't')
 			server_cpu = atoi(optarg);
 		else if (opt == 'p')
