@@ -196,6 +196,14 @@ static void io_range(struct nvhi_rpc_call *call, enum nvh_io_op op)
 	if (!work)
 		return;
 	nvh_ns_info(ns, &info);
+	if (params.slba >= info.nr_blocks || params.nlb > info.nr_blocks - params.slba) {
+		nvhi_rpc_error(call, NVHI_RPC_INVALID_PARAMS,
+			       "%s: %u blocks from %llu on go beyond the end (%llu blocks)", info.name,
+			       params.nlb, (unsigned long long)params.slba,
+			       (unsigned long long)info.nr_blocks);
+		io_free(work);
+		return;
+	}
 	if (moves_data &&
 	    io_data(work, &params, (size_t)params.nlb * info.block_size) < 0) {
 		io_free(work);
