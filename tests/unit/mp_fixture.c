@@ -206,6 +206,12 @@ bool mpf_can_forget(const struct mpf_ctrlr *c)
 
 void mpf_forget(struct mpf_ctrlr *c)
 {
+	bool no_turns = mpf.no_turns;
+
+	/* A real controller waits for its queues' last words. */
+	mpf.no_turns = false;
+	mpf_turns();
+	mpf.no_turns = no_turns;
 	ctrlr_free(c);
 	memset(c, 0, sizeof(*c));
 }
