@@ -80,6 +80,7 @@ int tl_tcp_connected(struct tl_qpair *qpair, uint32_t entries)
 		conn->req_map = NULL;
 		return -ENOMEM;
 	}
+	nvhi_timer_cancel(conn->tg->group->reactor, &conn->watch); /* the handshake is over */
 	/* Request 0 of the old set is the Connect that is being answered: it stays outside. */
 	conn->reqs = conn->req_map;
 	conn->req_count = count;
