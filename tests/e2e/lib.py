@@ -137,6 +137,7 @@ class Env:
                          NVHOST_STATE_DIR=os.path.join(self.dir, "state"),
                          NVHOST_CONFIG_DIR=os.path.join(self.dir, "config"))
         self.vars.pop("NVHOST_LOG", None)
+        self.vars["LSAN_OPTIONS"] = f"suppressions={SRC}/tests/lsan.supp:print_suppressions=0"
         for sub in ("run", "state", "config"):
             os.mkdir(os.path.join(self.dir, sub), 0o700)
 
