@@ -48,6 +48,8 @@ static bool admin_retry(struct nvhi_admin *admin, const struct nvh_cpl *cpl)
 		return false;
 	if (crd)
 		ms = (uint64_t)ctrlr->caps.crdt[crd - 1] * CRDT_UNIT_MS;
+	if (ms > ctrlr->opts.admin_timeout_ms)
+		return false; /* up to two hours: longer than anybody here can wait */
 	nvhi_list_del(&admin->link);
 	if (nvhi_timer_arm(ctrlr->home, &admin->timer, ms * NVHI_NSEC_PER_MSEC) < 0)
 		return false;

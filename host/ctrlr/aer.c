@@ -67,7 +67,7 @@ static void aer_log_done(struct nvhi_log_page *log, int err, const struct nvh_cp
 	bool failed = err || nvh_cpl_is_error(cpl);
 
 	ctrlr->aer.clearing = false;
-	if (err && nvhi_ctrlr_is_ending(ctrlr))
+	if (nvhi_ctrlr_is_ending(ctrlr))
 		return;
 	if (failed)
 		nvhi_log(WARN, CTRLR, "%s: log 0x%02x after an event: %s", ctrlr->name, log->lid,

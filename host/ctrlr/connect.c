@@ -44,6 +44,7 @@ static void admin_revoked(struct nvhi_qpair *qpair)
 	ctrlr->admin = NULL;
 	ctrlr->admin_revoking = false;
 	ctrlr->transport->qpair_destroy(qpair);
+	nvhi_admin_flush(ctrlr); /* what the last completions asked for */
 	nvhi_ctrlr_queue_gone(ctrlr);
 }
 
