@@ -13,6 +13,9 @@
 #include "base/spec/regs.h"
 #include "target-lite/core/impl.h"
 
+#define KATO_LATE_NS (10 * NVHI_NSEC_PER_MSEC)
+#define KATO_GRACE_NS (50 * NVHI_NSEC_PER_MSEC)
+
 static const char *const ctrlr_state_names[] = {
 #define X(upper, lower) [TL_CTRLR_##upper] = #lower,
 	TL_CTRLR_STATES(X)
@@ -166,6 +169,7 @@ static void ctrlr_arm_kato(struct tl_ctrlr *ctrlr)
 {
 	struct nvh_reactor *reactor = ctrlr->group->reactor;
 
+	ctrlr->kato_grace = false;
 	if (!ctrlr->kato_ms) {
 		nvhi_timer_cancel(reactor, &ctrlr->kato_timer);
 		return;
@@ -183,6 +187,22 @@ static uint64_t ctrlr_traffic(const struct tl_ctrlr *ctrlr)
 	return sum;
 }
 
+/*
+ * A reactor that was held up itself fires its timers before it reads its sockets: the keep-alive may
+ * have come in time and not been seen. Then what is in the sockets is waited for, once.
+ */
+static bool ctrlr_kato_was_late(struct tl_ctrlr *ctrlr)
+{
+	struct nvh_reactor *reactor = ctrlr->group->reactor;
+
+	if (ctrlr->kato_grace ||
+	    nvhi_reactor_now(reactor) < ctrlr->kato_timer.deadline + KATO_LATE_NS ||
+	    nvhi_timer_arm(reactor, &ctrlr->kato_timer, KATO_GRACE_NS))
+		return false;
+	ctrlr->kato_grace = true;
+	return true;
+}
+
 static void ctrlr_kato_expired(struct nvhi_timer *timer)
 {
 	struct tl_ctrlr *ctrlr = nvhi_container_of(timer, struct tl_ctrlr, kato_timer);
@@ -193,6 +213,8 @@ static void ctrlr_kato_expired(struct nvhi_timer *timer)
 		ctrlr_arm_kato(ctrlr);
 		return;
 	}
+	if (ctrlr_kato_was_late(ctrlr))
+		return;
 	nvhi_log(WARN, TARGET, "%s: no keep-alive from %s for %u ms: disconnecting", ctrlr->name,
 		 ctrlr->hostnqn, ctrlr->kato_ms);
 	ctrlr->csts |= NVH_CSTS_CFS;

@@ -75,6 +75,7 @@ struct tl_ctrlr {
 	bool quiesce_pending; /* CC said stop; CSTS follows when the I/O queues are gone */
 	uint32_t kato_ms;     /* 0: off */
 	uint64_t kato_seen;
+	bool kato_grace; /* the timer was late itself; it runs a little longer, once */
 	struct nvhi_timer kato_timer;
 	uint32_t aen_config;
 	uint32_t nr_queues; /* granted, 0: not asked */

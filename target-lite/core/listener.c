@@ -183,7 +183,9 @@ static void listener_remove_apply(struct tl_subsystem_change *change)
 	struct tl_subsystem_listener *sl = tl_subsystem_find_listener(ss, &listener_change_of(change)->addr);
 	struct tl_ctrlr *ctrlr;
 
-	if (!sl) { /* a second removal that was in line behind the first */
+	/* A second removal that was in line behind the first; the address may be asked for anew by a
+	 * change behind this one. */
+	if (!sl || sl->adding) {
 		change->err = -ENOENT;
 		return;
 	}

@@ -299,6 +299,27 @@ static void io_keeps_a_controller_alive_only_when_traffic_based(void)
 	}
 }
 
+static void a_keep_alive_that_waits_in_the_socket_of_a_late_reactor_counts(void)
+{
+	struct tt_qpair *admin;
+	struct tt_cmd *ka;
+
+	tt_setup(1);
+	admin = tt_admin(0, TT_NQN, 1000);
+	tt_advance_ms(3000); /* the reactor was held up: its timer fires first */
+	CU_ASSERT_FALSE(admin->disconnected);
+	ka = tt_cmd(NVH_ADM_KEEP_ALIVE, 0);
+	CU_ASSERT_EQUAL(tt_status(admin, ka), NVH_ST_SUCCESS);
+	tt_cmd_free(ka);
+	tt_advance_ms(50);
+	CU_ASSERT_FALSE(admin->disconnected);
+	tt_advance_ms(3000);
+	tt_advance_ms(50);
+	CU_ASSERT_TRUE(admin->disconnected);
+	tt_free(admin);
+	tt_teardown();
+}
+
 static void kato_zero_never_expires(void)
 {
 	struct tt_qpair *admin;
@@ -441,6 +462,7 @@ NVH_UNIT_MAIN("target-lite/core/connect",
 	      NVH_TEST(a_connect_that_finds_no_memory_is_told_so),
 	      NVH_TEST(a_silent_host_loses_its_controller_after_kato),
 	      NVH_TEST(io_keeps_a_controller_alive_only_when_traffic_based),
+	      NVH_TEST(a_keep_alive_that_waits_in_the_socket_of_a_late_reactor_counts),
 	      NVH_TEST(kato_zero_never_expires),
 	      NVH_TEST(rdy_reads_0_only_when_no_io_queue_is_left),
 	      NVH_TEST(shutdown_is_complete_when_the_io_queues_are_gone),
