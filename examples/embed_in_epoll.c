@@ -231,8 +231,8 @@ int main(int argc, char **argv)
 		}
 	}
 	if (!opts.traddr || !opts.subnqn || app.depth < 1 || app.depth > MAX_DEPTH) {
-		fprintf(stderr, "usage: %s -a ADDRESS -s PORT -n NQN [-d 1-%d] [-r SECONDS]\n", argv[0],
-			MAX_DEPTH);
+		fprintf(stderr, "usage: %s -a ADDRESS -s PORT -n NQN [-d 1-%d] [-r SECONDS]\n",
+			argv[0], MAX_DEPTH);
 		return 2;
 	}
 	if (nvh_reactor_create(NULL, &app.reactor))

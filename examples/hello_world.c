@@ -44,7 +44,8 @@ static void log_line(int level, const char *component, const char *line)
 	fprintf(stderr, "%-5s %s: %s\n", names[level], component, line);
 }
 
-/* ---- the asynchronous way: one nvh_io, one callback ------------------------------------------- */
+/* ---- the asynchronous way: one nvh_io, one callback -------------------------------------------
+ */
 
 struct outcome {
 	int done;
@@ -85,7 +86,8 @@ static int write_block(struct hello *hello)
 	return err ? err : outcome.err;
 }
 
-/* ---- the program ------------------------------------------------------------------------------ */
+/* ---- the program ------------------------------------------------------------------------------
+ */
 
 static int hello_io(struct hello *hello, struct nvh_ns *ns)
 {
@@ -124,7 +126,8 @@ static int hello_io(struct hello *hello, struct nvh_ns *ns)
 	return strcmp(hello->buffer, text) != 0;
 }
 
-static int hello_connected(struct hello *hello, const struct nvh_connect_opts *opts, unsigned int nsid)
+static int hello_connected(struct hello *hello, const struct nvh_connect_opts *opts,
+			   unsigned int nsid)
 {
 	struct nvh_ns *ns = NULL;
 	struct nvh_ns_info info = {.size = sizeof(info)};
@@ -142,7 +145,8 @@ static int hello_connected(struct hello *hello, const struct nvh_connect_opts *o
 			break;
 	}
 	if (!ns) {
-		fprintf(stderr, "%s has no namespace%s\n", opts->subnqn, nsid ? " with that NSID" : "");
+		fprintf(stderr, "%s has no namespace%s\n", opts->subnqn,
+			nsid ? " with that NSID" : "");
 		return 1;
 	}
 	result = hello_io(hello, ns);
@@ -154,10 +158,14 @@ static int hello_connected(struct hello *hello, const struct nvh_connect_opts *o
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"transport", required_argument, NULL, 't'}, {"traddr", required_argument, NULL, 'a'},
-		{"trsvcid", required_argument, NULL, 's'},   {"nqn", required_argument, NULL, 'n'},
-		{"ns", required_argument, NULL, 'N'},	     {"hostnqn", required_argument, NULL, 'q'},
-		{"log", required_argument, NULL, 'L'},	     {"help", no_argument, NULL, 'h'},
+		{"transport", required_argument, NULL, 't'},
+		{"traddr", required_argument, NULL, 'a'},
+		{"trsvcid", required_argument, NULL, 's'},
+		{"nqn", required_argument, NULL, 'n'},
+		{"ns", required_argument, NULL, 'N'},
+		{"hostnqn", required_argument, NULL, 'q'},
+		{"log", required_argument, NULL, 'L'},
+		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
 	struct nvh_connect_opts opts;

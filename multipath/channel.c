@@ -1,8 +1,8 @@
 /*
  * Channels and the reactor end of lanes. A channel joins its head by a message to home, which
  * extends lanes to it; I/O submitted before they arrive waits, as for any path. Closing sends the
- * channel home again; home answers last, behind everything it ever sent, and only then is the memory
- * freed. On the home reactor the same steps are plain calls.
+ * channel home again; home answers last, behind everything it ever sent, and only then is the
+ * memory freed. On the home reactor the same steps are plain calls.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -61,8 +61,8 @@ void nvhi_lane_refresh(struct nvhi_lane *lane)
 {
 	struct nvh_channel *channel = lane->channel;
 	bool live = nvhi_ioq_state(lane->ioq) == NVHI_IOQ_LIVE;
-	bool usable = !lane->dropped && live &&
-		      lane->held_until <= nvhi_reactor_now(channel->reactor);
+	bool usable =
+		!lane->dropped && live && lane->held_until <= nvhi_reactor_now(channel->reactor);
 
 	if (usable == lane->usable)
 		return;
@@ -133,7 +133,7 @@ void nvhi_lane_drop(struct nvhi_lane *lane)
 }
 
 #define HOLD_FIRST_MS 20u
-#define HOLD_MAX_MS 1000u
+#define HOLD_MAX_MS   1000u
 
 void nvhi_lane_hold(struct nvhi_lane *lane, uint32_t delay_ms)
 {

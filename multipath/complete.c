@@ -1,7 +1,8 @@
 /*
- * Parts coming back, in any order. Success counts them off; a part that may be repeated pulls the I/O
- * back to its first block; any other failure ends it. Nothing of that happens before the last part is
- * home, so no buffer is lent twice and the callback comes exactly once. The channel's reactor.
+ * Parts coming back, in any order. Success counts them off; a part that may be repeated pulls the
+ * I/O back to its first block; any other failure ends it. Nothing of that happens before the last
+ * part is home, so no buffer is lent twice and the callback comes exactly once. The channel's
+ * reactor.
  */
 #include <errno.h>
 #include <string.h>
@@ -23,9 +24,9 @@ const uint32_t nvhi_io_edges[] = {
 	[NVHI_IO_STATE_WAITING] = NVHI_FSM_TO(NVHI_IO_STATE_ISSUED) |
 				  NVHI_FSM_TO(NVHI_IO_STATE_DRAINING) |
 				  NVHI_FSM_TO(NVHI_IO_STATE_ENDED),
-	[NVHI_IO_STATE_DRAINING] =
-		NVHI_FSM_TO(NVHI_IO_STATE_IDLE) | NVHI_FSM_TO(NVHI_IO_STATE_WAITING) |
-		NVHI_FSM_TO(NVHI_IO_STATE_DELAYED),
+	[NVHI_IO_STATE_DRAINING] = NVHI_FSM_TO(NVHI_IO_STATE_IDLE) |
+				   NVHI_FSM_TO(NVHI_IO_STATE_WAITING) |
+				   NVHI_FSM_TO(NVHI_IO_STATE_DELAYED),
 	[NVHI_IO_STATE_DELAYED] =
 		NVHI_FSM_TO(NVHI_IO_STATE_WAITING) | NVHI_FSM_TO(NVHI_IO_STATE_ENDED),
 	[NVHI_IO_STATE_ENDED] = NVHI_FSM_TO(NVHI_IO_STATE_IDLE),
@@ -119,8 +120,12 @@ static void part_failed(struct nvhi_io *io, struct nvhi_lane *lane, const struct
 			int err, const struct nvh_cpl *cpl)
 {
 	struct nvhi_outcome outcome = {
-		.op = io->pub.op, .sent = r->req.sent, .tries = io->tries,
-		.err = err, .cpl = cpl, .crdt = lane->crdt,
+		.op = io->pub.op,
+		.sent = r->req.sent,
+		.tries = io->tries,
+		.err = err,
+		.cpl = cpl,
+		.crdt = lane->crdt,
 	};
 	uint64_t lba = r->word[0];
 	uint32_t delay_ms = 0;
@@ -152,9 +157,10 @@ static void part_failed(struct nvhi_io *io, struct nvhi_lane *lane, const struct
 		io_repeat_from(io, lba);
 		break;
 	case NVHI_VERDICT_UNKNOWN:
-		nvhi_log(WARN, MPATH, "%s: opcode %02xh was sent over %s and may have been executed; "
-			 "it is not repeated", io->channel->ns->name, r->req.cmd.opc,
-			 nvhi_ctrlr_name(lane->ctrlr));
+		nvhi_log(WARN, MPATH,
+			 "%s: opcode %02xh was sent over %s and may have been executed; "
+			 "it is not repeated",
+			 io->channel->ns->name, r->req.cmd.opc, nvhi_ctrlr_name(lane->ctrlr));
 		nvhi_io_fail(io, lost_errno(io, err), cpl);
 		break;
 	case NVHI_VERDICT_DONE:

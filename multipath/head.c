@@ -1,7 +1,7 @@
 /*
  * Namespace heads: made with the first path, named, announced once a path is live, removed with the
- * last path; and the snapshot that any thread may read. Home reactor, except nvh_ns_info, nvh_ns_get
- * and nvh_ns_put.
+ * last path; and the snapshot that any thread may read. Home reactor, except nvh_ns_info,
+ * nvh_ns_get and nvh_ns_put.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /*
- * Paths: one controller and an NSID, merged into a head or refused; and the home end of their lanes.
- * A path extends a lane to each channel of its head; when it leaves it asks for all of them back, and
- * is freed, and its controller told, when the last has come. Home reactor.
+ * Paths: one controller and an NSID, merged into a head or refused; and the home end of their
+ * lanes. A path extends a lane to each channel of its head; when it leaves it asks for all of them
+ * back, and is freed, and its controller told, when the last has come. Home reactor.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -147,9 +147,10 @@ static void path_place(struct nvhi_path *path)
 		path_merge(path, head);
 		return;
 	}
-	nvhi_log(WARN, MPATH, "%s: namespace %u of %s is not used as a path: %s from what the other "
-		 "controllers of the subsystem tell", nvhi_ctrlr_name(path->mpc->ctrlr),
-		 path->data.nsid, path->mpc->subsys->nqn, why);
+	nvhi_log(WARN, MPATH,
+		 "%s: namespace %u of %s is not used as a path: %s from what the other "
+		 "controllers of the subsystem tell",
+		 nvhi_ctrlr_name(path->mpc->ctrlr), path->data.nsid, path->mpc->subsys->nqn, why);
 	if (path->state == NVHI_PATH_NEW)
 		path_set_state(path, NVHI_PATH_REFUSED);
 }
@@ -270,8 +271,15 @@ void nvhi_head_policy(struct nvh_ns *head)
 static const char *path_state_text(const struct nvhi_path *path)
 {
 	if (path->state == NVHI_PATH_MERGED)
-		return path->mpc->live ? "live" : nvhi_ctrlr_state_name(nvhi_ctrlr_state(path->mpc->ctrlr));
+		return path->mpc->live ? "live"
+				       : nvhi_ctrlr_state_name(nvhi_ctrlr_state(path->mpc->ctrlr));
 	return path_state_names[path->state];
+}
+
+/* A controller that does not report asymmetric access has none. */
+static const char *path_ana_text(const struct nvhi_path *path)
+{
+	return nvhi_ctrlr_caps(path->mpc->ctrlr)->cmic & NVH_CMIC_ANA ? "unknown" : "optimized";
 }
 
 struct nvhi_mp_ctrlr *nvhi_mp_path(const struct nvh_ns *ns, unsigned int index,
@@ -284,7 +292,7 @@ struct nvhi_mp_ctrlr *nvhi_mp_path(const struct nvh_ns *ns, unsigned int index,
 		if (index-- > 0)
 			continue;
 		ret_info->state = path_state_text(path);
-		ret_info->ana_state = "optimized";
+		ret_info->ana_state = path_ana_text(path);
 		ret_info->ana_group = path->data.anagrpid;
 		ret_info->ios = path->ios;
 		ret_info->errors = path->errors;

@@ -1,8 +1,9 @@
 /*
- * I/O from a reactor that has no queue: a controller may grant fewer queues than there are reactors,
- * after a reconnect too. Such I/O travels as a message to the home reactor, which always has one, goes
- * out through a channel there, and comes back as a message. Slower by two hops, but it ends; the fast
- * path pays one branch. Half of this runs on the channel's reactor, half on home, as marked.
+ * I/O from a reactor that has no queue: a controller may grant fewer queues than there are
+ * reactors, after a reconnect too. Such I/O travels as a message to the home reactor, which always
+ * has one, goes out through a channel there, and comes back as a message. Slower by two hops, but
+ * it ends; the fast path pays one branch. Half of this runs on the channel's reactor, half on home,
+ * as marked.
  */
 #include <errno.h>
 
@@ -75,7 +76,8 @@ void nvhi_io_relay(struct nvhi_io *io)
 {
 	io->origin = io->channel;
 	io->returned = io->recalled = false;
-	io->state = NVHI_IO_STATE_IDLE; /* its states from now on are those of the channel at home */
+	io->state =
+		NVHI_IO_STATE_IDLE; /* its states from now on are those of the channel at home */
 	io->relay_msg.fn = relay_on_arrival;
 	nvhi_reactor_post(io->origin->ns->mp->home, &io->relay_msg);
 }

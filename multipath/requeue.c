@@ -1,7 +1,7 @@
 /*
- * I/O that waits: for a path, for room in a queue, for the end of a retry delay. One list in the order
- * of submission; an event (a queue went live, a request came free, a path was added) resumes it in the
- * same turn, and when there is no hope left it fails. The channel's reactor.
+ * I/O that waits: for a path, for room in a queue, for the end of a retry delay. One list in the
+ * order of submission; an event (a queue went live, a request came free, a path was added) resumes
+ * it in the same turn, and when there is no hope left it fails. The channel's reactor.
  */
 #include <errno.h>
 

@@ -1,8 +1,8 @@
 /*
  * Cutting an I/O into parts: each part fits the lane chosen for it (MDTS, the 16-bit block count,
- * the limits of Write Zeroes, Verify and DSM), takes its window of the caller's iovecs from a cursor,
- * and is a request of that lane's queue. Nothing is copied, nothing allocated. The channel's reactor.
- * NVM Command Set Specification 1.1, section 3.3.
+ * the limits of Write Zeroes, Verify and DSM), takes its window of the caller's iovecs from a
+ * cursor, and is a request of that lane's queue. Nothing is copied, nothing allocated. The
+ * channel's reactor. NVM Command Set Specification 1.1, section 3.3.
  */
 #include <errno.h>
 #include <string.h>
@@ -128,8 +128,8 @@ void nvhi_io_rewind(struct nvhi_io *io, uint64_t next)
 	io->cursor.iovcnt = io->pub.iovcnt;
 	io->cursor.offset = 0;
 	if (io->limit != NVHI_LIMIT_NONE && next > io->pub.lba)
-		nvhi_iov_cursor_advance(&io->cursor,
-					(next - io->pub.lba) << io->channel->block_shift);
+		nvhi_iov_cursor_advance(&io->cursor, (next - io->pub.lba)
+							     << io->channel->block_shift);
 }
 
 /* ---- building ------------------------------------------------------------------------------- */

@@ -1,8 +1,8 @@
 /*
- * What a channel does at a certain time: end I/O past its deadline, repeat I/O after a retry delay, try
- * again a lane that was held. One timer a channel, armed from the start so that it never needs memory
- * later; it may fire early and then looks again. And cancel, which ends I/O the way a deadline does.
- * The channel's reactor.
+ * What a channel does at a certain time: end I/O past its deadline, repeat I/O after a retry delay,
+ * try again a lane that was held. One timer a channel, armed from the start so that it never needs
+ * memory later; it may fire early and then looks again. And cancel, which ends I/O the way a
+ * deadline does. The channel's reactor.
  */
 #include <errno.h>
 

@@ -2,11 +2,13 @@
 # PREFIX as ever; LIBDIR and UNITDIR for distributions that have their own places.
 LIBDIR  ?= $(PREFIX)/lib
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+USERUNITDIR ?= $(PREFIX)/lib/systemd/user
 INSTALL ?= install
 
 PUBLIC_HEADERS := $(wildcard host/include/nvhost/*.h)
 SPEC_HEADERS := $(wildcard base/spec/*.h)
 MAN_PAGES = $(wildcard docs/man/*.[1-8])
+USER_UNITS = $(wildcard packaging/systemd/user/*.service)
 UNITS = $(wildcard packaging/systemd/*.service packaging/systemd/*.socket packaging/systemd/*.target)
 
 # Written anew each time: PREFIX may differ from the last run's.
@@ -37,10 +39,18 @@ install: all $(B)/nvhost.pc
 		$(INSTALL) -d $(DESTDIR)$(UNITDIR) || exit 1; \
 		sed 's|@PREFIX@|$(PREFIX)|g' $$unit >$(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; \
 	done
+	$(Q)for unit in $(USER_UNITS); do \
+		$(INSTALL) -d $(DESTDIR)$(USERUNITDIR) || exit 1; \
+		sed 's|@PREFIX@|$(PREFIX)|g' $$unit >$(DESTDIR)$(USERUNITDIR)/$${unit##*/} || exit 1; \
+	done
+	$(Q)$(INSTALL) -D -m 644 packaging/completion/nvhost \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nvhost
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(PROGRAMS)))
 	rm -f $(DESTDIR)$(LIBDIR)/libnvhost.* $(DESTDIR)$(LIBDIR)/pkgconfig/nvhost.pc
 	rm -rf $(DESTDIR)$(PREFIX)/include/nvhost
 	rm -f $(foreach p,$(MAN_PAGES),$(DESTDIR)$(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $(p)))/$(notdir $(p)))
 	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNITS)))
+	rm -f $(addprefix $(DESTDIR)$(USERUNITDIR)/,$(notdir $(USER_UNITS)))
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/nvhost
 HELP += install "install below DESTDIR/PREFIX (default /usr/local)" uninstall "remove what install put there"

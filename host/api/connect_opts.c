@@ -143,8 +143,9 @@ int nvhi_api_connect_opts(struct nvh_host *host, const struct nvh_connect_opts *
 	in.persistent = o.persistent;
 	in.queue_size = (uint16_t)o.queue_size;
 	in.reconnect_delay_ms = o.reconnect_delay_ms;
-	in.reconnect_delay_max_ms = o.reconnect_delay_max_ms > o.reconnect_delay_ms ?
-					    o.reconnect_delay_max_ms : o.reconnect_delay_ms;
+	in.reconnect_delay_max_ms = o.reconnect_delay_max_ms > o.reconnect_delay_ms
+					    ? o.reconnect_delay_max_ms
+					    : o.reconnect_delay_ms;
 	in.ctrl_loss_tmo_s = o.ctrl_loss_tmo_s;
 	in.fast_io_fail_tmo_s = o.fast_io_fail_tmo_s;
 	in.io_timeout_ms = o.io_timeout_ms;

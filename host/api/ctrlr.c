@@ -172,8 +172,8 @@ static void on_notice(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *inner, 
 	struct nvh_ctrlr *ctrlr = ctrlr_of(owner);
 	struct nvh_host *host = ctrlr->host;
 
-	nvhi_log(DEBUG, API, "%s: notice type %u info %02xh log %02xh", nvhi_ctrlr_name(inner), type,
-		 info, lid);
+	nvhi_log(DEBUG, API, "%s: notice type %u info %02xh log %02xh", nvhi_ctrlr_name(inner),
+		 type, info, lid);
 	if (ctrlr->attached && host->events.ctrlr_notice)
 		host->events.ctrlr_notice(host->events_arg, ctrlr, type, info, lid);
 }
@@ -222,13 +222,15 @@ static int ctrlr_name(struct nvh_ctrlr *ctrlr, const char *wanted, char *errbuf,
 				break;
 		}
 	} else {
-		if (!wanted[0] || strlen(wanted) >= sizeof(ctrlr->name) || strpbrk(wanted, "/ \t\n")) {
-			snprintf(errbuf, errbuf_len, "name \"%.64s\": 1-31 characters without blank or /",
-				 wanted);
+		if (!wanted[0] || strlen(wanted) >= sizeof(ctrlr->name) ||
+		    strpbrk(wanted, "/ \t\n")) {
+			snprintf(errbuf, errbuf_len,
+				 "name \"%.64s\": 1-31 characters without blank or /", wanted);
 			return -EINVAL;
 		}
 		if (!name_is_free(host, wanted)) {
-			snprintf(errbuf, errbuf_len, "name \"%s\": another controller has it", wanted);
+			snprintf(errbuf, errbuf_len, "name \"%s\": another controller has it",
+				 wanted);
 			return -EEXIST;
 		}
 		snprintf(ctrlr->name, sizeof(ctrlr->name), "%s", wanted);
@@ -239,7 +241,8 @@ static int ctrlr_name(struct nvh_ctrlr *ctrlr, const char *wanted, char *errbuf,
 
 static bool same_connection(const struct nvhi_tctrlr_opts *a, const struct nvhi_tctrlr_opts *b)
 {
-	return nvhi_addr_equal(&a->addr, &b->addr) && nvhi_addr_equal(&a->host_addr, &b->host_addr) &&
+	return nvhi_addr_equal(&a->addr, &b->addr) &&
+	       nvhi_addr_equal(&a->host_addr, &b->host_addr) &&
 	       !strcmp(a->host_iface, b->host_iface) && !strcmp(a->subnqn, b->subnqn) &&
 	       !strcmp(a->hostnqn, b->hostnqn) && !memcmp(a->hostid, b->hostid, sizeof(a->hostid));
 }
@@ -323,8 +326,8 @@ int nvh_connect(struct nvh_host *host, const struct nvh_connect_opts *opts, nvh_
 		return err;
 	same = opts->duplicate_connect ? NULL : ctrlr_same(host, &inner.transport);
 	if (same) {
-		snprintf(errbuf, errbuf_len, "already connected as %s (duplicate-connect allows another)",
-			 same->name);
+		snprintf(errbuf, errbuf_len,
+			 "already connected as %s (duplicate-connect allows another)", same->name);
 		return -EALREADY;
 	}
 	return nvhi_api_connect(host, &inner, opts->name, done, arg, errbuf, errbuf_len, &ctrlr);

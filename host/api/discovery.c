@@ -78,7 +78,10 @@ static void discover_read(void *arg, const struct nvhi_ctrlr_error *error,
 			err = -ENOMEM;
 		}
 	}
-	d->done(d->arg, err, err ? NULL : &view, err && !log ? error->message : err ? "out of memory" : "",
+	d->done(d->arg, err, err ? NULL : &view,
+		err && !log ? error->message
+		: err       ? "out of memory"
+			    : "",
 		error->has_cpl ? &error->cpl : NULL);
 	free(entries);
 	if (d->one_shot) {
@@ -100,7 +103,8 @@ static struct discover *discover_new(struct nvh_host *host, nvh_discover_fn done
 	return d;
 }
 
-/* ---- a discovery controller that stays -------------------------------------------------------- */
+/* ---- a discovery controller that stays --------------------------------------------------------
+ */
 
 int nvh_ctrlr_get_discovery_log(struct nvh_ctrlr *ctrlr, nvh_discover_fn done, void *arg)
 {
@@ -135,7 +139,8 @@ static void discover_connected(void *arg, int err, struct nvh_ctrlr *ctrlr, cons
 	free(d);
 }
 
-/* ---- the public call --------------------------------------------------------------------------- */
+/* ---- the public call ---------------------------------------------------------------------------
+ */
 
 int nvh_discover(struct nvh_host *host, const struct nvh_connect_opts *opts, nvh_discover_fn done,
 		 void *arg, char *errbuf, size_t errbuf_len)

@@ -86,7 +86,8 @@ int nvh_host_create(const struct nvh_host_opts *opts, struct nvh_host **ret_host
 	host = calloc(1, sizeof(*host));
 	if (!host)
 		return -ENOMEM;
-	err = nvhi_api_identity_load(opts->hostnqn, opts->hostid, &host->identity, why, sizeof(why));
+	err = nvhi_api_identity_load(opts->hostnqn, opts->hostid, &host->identity, why,
+				     sizeof(why));
 	if (err) {
 		nvhi_log(ERROR, API, "host: %s", why[0] ? why : strerror(-err));
 		goto err_free;
@@ -137,15 +138,14 @@ static void host_closed(struct nvhi_msg *msg)
 
 static void farewell_answer(struct nvhi_msg *msg)
 {
-	struct nvhi_api_farewell *farewell =
-		nvhi_container_of(msg, struct nvhi_api_farewell, msg);
+	struct nvhi_api_farewell *farewell = nvhi_container_of(msg, struct nvhi_api_farewell, msg);
 
 	__atomic_sub_fetch(&farewell->host->nr_farewells, 1, __ATOMIC_RELEASE);
 }
 
 /* A reactor whose message was the last to arrive may still be inside the call that sent it; once it
- * has answered this one it is not, and the home reactor may be destroyed. The answer is a number, for
- * a message would have the same flaw. */
+ * has answered this one it is not, and the home reactor may be destroyed. The answer is a number,
+ * for a message would have the same flaw. */
 static void host_say_farewell(struct nvh_host *host)
 {
 	if (!host->connected_once)

@@ -185,8 +185,9 @@ int nvhi_api_identity_load(const char *hostnqn, const char *hostid,
 	if (err)
 		return err;
 	if (nvhi_nqn_check_lenient(nqn, &why)) {
-		snprintf(errbuf, errbuf_len, "host NQN \"%.240s\"%s%s: %s (nvhost gen-hostnqn makes one)",
-			 nqn, system ? " in " : "", system ? nvhi_api_system_folder : "", why);
+		snprintf(errbuf, errbuf_len,
+			 "host NQN \"%.240s\"%s%s: %s (nvhost gen-hostnqn makes one)", nqn,
+			 system ? " in " : "", system ? nvhi_api_system_folder : "", why);
 		return -EINVAL;
 	}
 	snprintf(id.hostnqn, sizeof(id.hostnqn), "%.223s", nqn);

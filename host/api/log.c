@@ -34,7 +34,8 @@ int nvh_log_configure(const char *spec, char *errbuf, size_t errbuf_len)
 	err = nvhi_log_configure(spec, culprit, sizeof(culprit));
 	if (err && errbuf && errbuf_len)
 		snprintf(errbuf, errbuf_len,
-			 "log specification: \"%s\" is no component or level (try all:info,tcp:debug)",
+			 "log specification: \"%s\" is no component or level (try "
+			 "all:info,tcp:debug)",
 			 culprit);
 	return err;
 }

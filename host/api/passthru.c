@@ -1,5 +1,6 @@
 /*
- * Admin passthrough and log pages: one allocation a command, freed behind its callback. Home reactor.
+ * Admin passthrough and log pages: one allocation a command, freed behind its callback. Home
+ * reactor.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -155,7 +155,8 @@ int nvh_connect_sync(struct nvh_host *host, const struct nvh_connect_opts *opts,
 	int err = sync_run(&c.call, connect_start, host->mp.home, host->mp.home);
 
 	if (message && message_len)
-		snprintf(message, message_len, "%s", c.message[0] || !err ? c.message : strerror(-err));
+		snprintf(message, message_len, "%s",
+			 c.message[0] || !err ? c.message : strerror(-err));
 	if (!err && ret_ctrlr)
 		*ret_ctrlr = c.ctrlr;
 	return err;
@@ -320,7 +321,11 @@ int nvh_admin_sync(struct nvh_ctrlr *ctrlr, const struct nvh_cmd *cmd, void *dat
 		   unsigned int timeout_ms, struct nvh_cpl *ret_cpl)
 {
 	struct sync_admin a = {
-		.ctrlr = ctrlr, .cmd = cmd, .data = data, .len = len, .timeout_ms = timeout_ms,
+		.ctrlr = ctrlr,
+		.cmd = cmd,
+		.data = data,
+		.len = len,
+		.timeout_ms = timeout_ms,
 	};
 	struct nvh_reactor *home = ctrlr->host->mp.home;
 	int err = sync_run(&a.call, admin_start, home, home);

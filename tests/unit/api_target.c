@@ -9,8 +9,8 @@
 
 #include "target-lite/core/subsystem.h"
 #include "target-lite/tcp/tcp.h"
-#include "tests/unit/nvh_cunit.h"
 #include "tests/unit/api_target.h"
+#include "tests/unit/nvh_cunit.h"
 
 static struct {
 	struct nvh_reactor *reactor;

@@ -48,8 +48,7 @@ static int fake_submit(struct nvhi_qpair *qpair, struct nvhi_req *req)
 
 	if (queue->count == qpair->depth)
 		return -EAGAIN;
-	CU_ASSERT_TRUE(nvhi_reactor_current() == NULL ||
-		       nvhi_reactor_is_current(qpair->reactor));
+	CU_ASSERT_TRUE(nvhi_reactor_current() == NULL || nvhi_reactor_is_current(qpair->reactor));
 	req->submit_ns = mpf.time.now;
 	req->sent = !mpf.unsent;
 	nvhi_list_add_tail(&queue->lent, &req->link);
@@ -233,7 +232,8 @@ void mpf_stop(void)
 		nvhi_reactor_destroy(mpf.reactors[i]);
 }
 
-/* ---- controllers ------------------------------------------------------------------------------ */
+/* ---- controllers ------------------------------------------------------------------------------
+ */
 
 static void message_ignored(struct nvhi_msg *msg)
 {
@@ -284,8 +284,9 @@ struct mpf_ctrlr *mpf_join(unsigned int i)
 	for (uint32_t q = 0; q < n; q++) {
 		struct nvhi_ioq *ioq = &inner->ioqs[q];
 
-		CU_ASSERT_EQUAL_FATAL(nvhi_ioq_init(ioq, inner, mpf.reactors[q], (uint16_t)(q + 1),
-						    mpf.depth), 0);
+		CU_ASSERT_EQUAL_FATAL(
+			nvhi_ioq_init(ioq, inner, mpf.reactors[q], (uint16_t)(q + 1), mpf.depth),
+			0);
 		ioq->entries = mpf.depth + 1;
 		ioq->connected.fn = ioq->lost.fn = ioq->stopped.fn = message_ignored;
 		ioq->abort_wanted.fn = abort_wanted;
@@ -345,7 +346,8 @@ void mpf_lost(struct mpf_ctrlr *c)
 		nvhi_mp_ctrlr_live(&c->mpc, false);
 }
 
-/* ---- namespaces ------------------------------------------------------------------------------- */
+/* ---- namespaces -------------------------------------------------------------------------------
+ */
 
 void mpf_ns_data(struct nvhi_ns_data *data, uint32_t nsid, uint8_t identity)
 {
@@ -372,7 +374,8 @@ struct nvh_ns *mpf_ns(struct mpf_ctrlr *c, uint32_t nsid, uint8_t identity)
 	return path ? path->head : NULL;
 }
 
-/* ---- commands ---------------------------------------------------------------------------------- */
+/* ---- commands ----------------------------------------------------------------------------------
+ */
 
 uint32_t mpf_lent(struct mpf_ctrlr *c, unsigned int r)
 {
@@ -448,7 +451,8 @@ void mpf_serve(void)
 	} while (again);
 }
 
-/* ---- I/O ---------------------------------------------------------------------------------------- */
+/* ---- I/O ----------------------------------------------------------------------------------------
+ */
 
 static void io_called(void *arg, int err, const struct nvh_cpl *cpl)
 {

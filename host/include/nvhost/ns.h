@@ -46,12 +46,14 @@ void nvh_ns_put(struct nvh_ns *ns);
  * are reactors: the first of the host's reactors get them). Any thread, while the host lives. */
 bool nvh_ns_reactor_usable(const struct nvh_ns *ns, const struct nvh_reactor *reactor);
 
+/* Set size before the call: only so many bytes are written. */
 struct nvh_path_info {
 	size_t size;
 	struct nvh_ctrlr *ctrlr;
 	char ctrlr_name[32];
 	const char *state;	/* "live", "failed"... */
-	const char *ana_state;	/* "optimized", ... */
+	const char *ana_state;	/* "optimized" where the controller reports no ANA; "unknown" where its ANA
+				 * log was not read */
 	uint32_t ana_group;
 	uint64_t inflight, ios, errors;
 };

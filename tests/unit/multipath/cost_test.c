@@ -1,6 +1,6 @@
 /*
- * The data path's own cost: many 4 KiB reads, one after the other, through one path. What it counts is
- * instructions, under callgrind (tests/bench/channel_cost.sh); here it only has to be right.
+ * The data path's own cost: many 4 KiB reads, one after the other, through one path. What it counts
+ * is instructions, under callgrind (tests/bench/channel_cost.sh); here it only has to be right.
  */
 #include <string.h>
 

@@ -228,8 +228,8 @@ static void messages_that_cross_leave_nothing_behind(void)
 		mpf_start(2);
 		c = mpf_join(0);
 		mpf_live(c);
-		CU_ASSERT_EQUAL_FATAL(
-			nvhi_channel_open(mpf_ns(c, 1, 7), mpf.reactors[1], &channel), 0);
+		CU_ASSERT_EQUAL_FATAL(nvhi_channel_open(mpf_ns(c, 1, 7), mpf.reactors[1], &channel),
+				      0);
 		for (unsigned int left = 4; left > 0; left--) {
 			unsigned int pick = rest % left, i = 0;
 
@@ -427,8 +427,8 @@ static void relayed_io_is_canceled_expires_and_ends_with_the_namespace(void)
 	nvhi_reactor_turn(mpf.reactors[0]);
 	nvhi_list_del(&mpf_cmd(c, 0, 0)->link);
 	{
-		struct nvhi_ioq_req *r = nvhi_list_first(&c->inner->ioqs[0].inflight,
-							 struct nvhi_ioq_req, link);
+		struct nvhi_ioq_req *r =
+			nvhi_list_first(&c->inner->ioqs[0].inflight, struct nvhi_ioq_req, link);
 		struct nvh_cpl cpl = {0};
 
 		c->queues[0].count--;

@@ -1,7 +1,7 @@
 /*
- * Everything at once, drawn from a seed: two channels on two reactors, three controllers whose queues
- * come and go, answers of all kinds, cancel, deadlines, messages that arrive late. Each I/O ends
- * exactly once, reads give what was written last, and nothing is left at the end.
+ * Everything at once, drawn from a seed: two channels on two reactors, three controllers whose
+ * queues come and go, answers of all kinds, cancel, deadlines, messages that arrive late. Each I/O
+ * ends exactly once, reads give what was written last, and nothing is left at the end.
  *
  * NVH_SEED=N replays one seed.
  */
@@ -12,9 +12,9 @@
 
 #include "tests/unit/mp_fixture.h"
 
-#define SEEDS 400u
-#define STEPS 600u
-#define SLOTS 12u
+#define SEEDS  400u
+#define STEPS  600u
+#define SLOTS  12u
 #define STRIPE 48u
 
 static uint64_t seed_state;
@@ -52,7 +52,8 @@ struct app {
 static struct app apps[MPF_REACTORS];
 static uint32_t ended, succeeded, wrong;
 
-/* ---- I/O ---------------------------------------------------------------------------------------- */
+/* ---- I/O ----------------------------------------------------------------------------------------
+ */
 
 static void slot_submit(struct rslot *slot);
 
@@ -94,9 +95,9 @@ static void slot_called(struct mpf_io *io)
 
 static void slot_submit(struct rslot *slot)
 {
-	static const uint8_t ops[] = {NVH_IO_READ,  NVH_IO_READ,	 NVH_IO_WRITE,
-				      NVH_IO_WRITE, NVH_IO_WRITE_ZEROES, NVH_IO_FLUSH,
-				      NVH_IO_VERIFY, NVH_IO_DEALLOCATE,	 NVH_IO_COMPARE};
+	static const uint8_t ops[] = {NVH_IO_READ,   NVH_IO_READ,         NVH_IO_WRITE,
+				      NVH_IO_WRITE,  NVH_IO_WRITE_ZEROES, NVH_IO_FLUSH,
+				      NVH_IO_VERIFY, NVH_IO_DEALLOCATE,   NVH_IO_COMPARE};
 	struct nvh_io *io = slot->io.io;
 	uint32_t offset;
 	int err;
@@ -126,7 +127,8 @@ static void slot_submit(struct rslot *slot)
 	}
 }
 
-/* ---- the applications ---------------------------------------------------------------------------- */
+/* ---- the applications
+ * ---------------------------------------------------------------------------- */
 
 static void app_close(struct app *app)
 {
@@ -167,7 +169,8 @@ static void app_step(struct app *app)
 		nvhi_channel_cancel(app->channel, slot->io.io);
 }
 
-/* ---- the world ------------------------------------------------------------------------------------ */
+/* ---- the world
+ * ------------------------------------------------------------------------------------ */
 
 static unsigned int draw_status(void)
 {

@@ -58,7 +58,8 @@ static void the_callers_names_come_first(void)
 	char text[NVHI_UUID_TEXT];
 
 	setup();
-	CU_ASSERT_EQUAL(nvhi_api_identity_load("nqn.2026-01.io.x:h", UUID_TEXT, &id, why, sizeof(why)), 0);
+	CU_ASSERT_EQUAL(
+		nvhi_api_identity_load("nqn.2026-01.io.x:h", UUID_TEXT, &id, why, sizeof(why)), 0);
 	CU_ASSERT_STRING_EQUAL(id.hostnqn, "nqn.2026-01.io.x:h");
 	CU_ASSERT_STRING_EQUAL(nvhi_uuid_format(id.hostid, text), UUID_TEXT);
 	teardown();
@@ -70,8 +71,9 @@ static void a_host_id_is_derived_from_a_uuid_nqn(void)
 	char text[NVHI_UUID_TEXT];
 
 	setup();
-	CU_ASSERT_EQUAL(nvhi_api_identity_load("nqn.2014-08.org.nvmexpress:uuid:" UUID_TEXT, NULL, &id,
-					       why, sizeof(why)), 0);
+	CU_ASSERT_EQUAL(nvhi_api_identity_load("nqn.2014-08.org.nvmexpress:uuid:" UUID_TEXT, NULL,
+					       &id, why, sizeof(why)),
+			0);
 	CU_ASSERT_STRING_EQUAL(nvhi_uuid_format(id.hostid, text), UUID_TEXT);
 	teardown();
 }
@@ -121,7 +123,8 @@ static void the_systems_identity_comes_before_the_users(void)
 	CU_ASSERT_EQUAL(nvhi_api_identity_load(NULL, NULL, &id, why, sizeof(why)), 0);
 	CU_ASSERT_EQUAL(id.hostid[0], 0x01); /* the pair of files belongs together */
 	put("hostnqn", "\n");
-	CU_ASSERT_EQUAL(nvhi_api_identity_load("nqn.2026-01.io.x:h", NULL, &id, why, sizeof(why)), 0);
+	CU_ASSERT_EQUAL(nvhi_api_identity_load("nqn.2026-01.io.x:h", NULL, &id, why, sizeof(why)),
+			0);
 	CU_ASSERT_EQUAL(id.hostid[0], 0x01);
 	put("hostnqn", "\001\n");
 	CU_ASSERT_EQUAL(nvhi_api_identity_load(NULL, NULL, &id, why, sizeof(why)), -EINVAL);
@@ -157,7 +160,8 @@ static void wrong_names_are_named(void)
 	nqn[223] = '\0';
 	CU_ASSERT_EQUAL(nvhi_api_identity_load(nqn, UUID_TEXT, &id, why, sizeof(why)), 0);
 	CU_ASSERT_EQUAL(strlen(id.hostnqn), 223);
-	CU_ASSERT_EQUAL(nvhi_api_identity_load("nqn.\n", UUID_TEXT, &id, why, sizeof(why)), -EINVAL);
+	CU_ASSERT_EQUAL(nvhi_api_identity_load("nqn.\n", UUID_TEXT, &id, why, sizeof(why)),
+			-EINVAL);
 	CU_ASSERT_EQUAL(nvhi_api_identity_load("nqn.2026-01.io.x:h", "1234", &id, why, sizeof(why)),
 			-EINVAL);
 	CU_ASSERT_PTR_NOT_NULL(strstr(why, "1234"));

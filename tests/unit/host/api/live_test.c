@@ -1,7 +1,7 @@
 /*
- * The public API against target-lite over sockets, while things change: namespaces come, go and grow
- * under I/O, the target goes away and returns, controllers are disconnected. Every read is compared
- * with what was written last, every I/O ends once.
+ * The public API against target-lite over sockets, while things change: namespaces come, go and
+ * grow under I/O, the target goes away and returns, controllers are disconnected. Every read is
+ * compared with what was written last, every I/O ends once.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,14 +11,15 @@
 #include <nvhost/nvhost.h>
 
 #include "base/reactor.h"
-#include "tests/unit/nvh_cunit.h"
 #include "tests/unit/api_target.h"
+#include "tests/unit/nvh_cunit.h"
 
-#define REACTORS 2
-#define DEPTH 16
+#define REACTORS  2
+#define DEPTH     16
 #define IO_BLOCKS 24u
 
-/* ---- the host ---------------------------------------------------------------------------------- */
+/* ---- the host ----------------------------------------------------------------------------------
+ */
 
 static struct {
 	struct nvh_reactor *reactors[REACTORS];
@@ -152,7 +153,8 @@ static struct nvh_ns *find_on_home(void)
 	return ns;
 }
 
-/* ---- a load ------------------------------------------------------------------------------------ */
+/* ---- a load ------------------------------------------------------------------------------------
+ */
 
 /* Each slot owns a stripe; it writes a new generation of it and reads it back, in turn. */
 struct slot {
@@ -307,7 +309,8 @@ static bool load_moves(struct load *load, int more)
 	return NVH_WAIT(counted(&load->rounds) >= target, 20000);
 }
 
-/* ---- tests -------------------------------------------------------------------------------------- */
+/* ---- tests --------------------------------------------------------------------------------------
+ */
 
 static void a_load_survives_the_target_going_away(void)
 {
@@ -475,7 +478,6 @@ static void waiting_io_fails_at_ctrl_loss(void)
 }
 
 NVH_UNIT_MAIN("host/api/live", NVH_TEST(a_load_survives_the_target_going_away),
-	      NVH_TEST(a_reset_under_load_costs_no_io),
-	      NVH_TEST(namespaces_come_and_go_under_load), NVH_TEST(a_resize_is_seen_by_all),
-	      NVH_TEST(a_disconnect_under_load_ends_every_io),
+	      NVH_TEST(a_reset_under_load_costs_no_io), NVH_TEST(namespaces_come_and_go_under_load),
+	      NVH_TEST(a_resize_is_seen_by_all), NVH_TEST(a_disconnect_under_load_ends_every_io),
 	      NVH_TEST(waiting_io_fails_at_ctrl_loss))

@@ -95,8 +95,9 @@ static void use(const char *name)
 	CU_ASSERT_EQUAL(nvh_read_sync(channel, in, 100, 0), -EINVAL);
 	CU_ASSERT_EQUAL(nvh_read_sync(channel, in, TARGET_BLOCK, 100), -EINVAL);
 	CU_ASSERT_EQUAL(nvh_read_sync(channel, in, 0, 0), -EINVAL);
-	CU_ASSERT_EQUAL(nvh_read_sync(channel, in, TARGET_BLOCK,
-				      (uint64_t)TARGET_BLOCKS * TARGET_BLOCK), -ERANGE);
+	CU_ASSERT_EQUAL(
+		nvh_read_sync(channel, in, TARGET_BLOCK, (uint64_t)TARGET_BLOCKS * TARGET_BLOCK),
+		-ERANGE);
 	nvh_io_init(io);
 	io->op = NVH_IO_WRITE_ZEROES;
 	io->lba = 7;
@@ -203,8 +204,8 @@ static void names_find_their_namespace(void)
 	CU_ASSERT_TRUE(info.has_uuid && info.io_supported && info.write_zeroes);
 	CU_ASSERT_PTR_EQUAL(nvh_ns_find(host, TARGET_NQN ":2"), ns);
 	for (int i = 0; i < 16; i++)
-		sprintf(name + strlen(name), "%s%02X", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
-			info.uuid[i]);
+		sprintf(name + strlen(name), "%s%02X",
+			i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", info.uuid[i]);
 	CU_ASSERT_PTR_EQUAL(nvh_ns_find(host, name), ns);
 	CU_ASSERT_PTR_NULL(nvh_ns_find(host, "nvh0n4"));
 	CU_ASSERT_PTR_NULL(nvh_ns_find(host, TARGET_NQN ":"));
@@ -283,7 +284,8 @@ static void discovery_tells_what_there_is(void)
 	nvh_ctrlr_info(nvh_ctrlr_next(host, NULL), &info);
 	CU_ASSERT_TRUE(info.discovery);
 	memset(&found, 0, sizeof(found));
-	CU_ASSERT_EQUAL(nvh_ctrlr_get_discovery_log(nvh_ctrlr_next(host, NULL), on_found, &found), 0);
+	CU_ASSERT_EQUAL(nvh_ctrlr_get_discovery_log(nvh_ctrlr_next(host, NULL), on_found, &found),
+			0);
 	while (!found.calls)
 		nvh_reactor_run(reactor, 100);
 	CU_ASSERT_STRING_EQUAL(found.trsvcid, target_port());
@@ -312,7 +314,8 @@ static void closing_a_host_ends_what_is_under_way(void)
 	target_down();
 }
 
-/* ---- the reactor ------------------------------------------------------------------------------ */
+/* ---- the reactor ------------------------------------------------------------------------------
+ */
 
 static int posted;
 
@@ -428,7 +431,8 @@ static int connect_and_read(void *arg)
 	ns = nvh_ns_next(host, NULL);
 	err = ns ? nvh_channel_open(ns, reactor, &channel) : -ENOMEM;
 	if (!err) {
-		/* A lane that could not be made is missed until the next reconnect: give up by time. */
+		/* A lane that could not be made is missed until the next reconnect: give up by
+		 * time. */
 		struct nvh_io *io = malloc(nvh_io_size());
 		struct iovec iov = {block, sizeof(block)};
 
