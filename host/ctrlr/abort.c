@@ -1,7 +1,7 @@
 /*
- * Abort: the first step against a stuck command. One at a time (every controller takes one, ACL being
- * 0's based); whether it worked shows in the aborted command's own completion, so the answer is only
- * logged. Home reactor. Base Specification 2.1 section 5.1.1.
+ * Abort: the first step against a stuck command. One at a time (every controller takes one, ACL
+ * being 0's based); whether it worked shows in the aborted command's own completion, so the answer
+ * is only logged. Home reactor. Base Specification 2.1 section 5.1.1.
  */
 #include <string.h>
 
@@ -28,8 +28,7 @@ static void abort_done(struct nvhi_admin *admin, int err, const struct nvh_cpl *
 	if (!err)
 		nvhi_log(INFO, CTRLR, "%s: Abort of cid 0x%04x on queue %u: %s", ctrlr->name,
 			 what >> NVH_ABORT_CID_SHIFT, what & 0xffff,
-			 nvh_cpl_is_error(cpl)
-				 ? nvh_status_text(nvh_cpl_sct(cpl), nvh_cpl_sc(cpl))
+			 nvh_cpl_is_error(cpl) ? nvh_status_text(nvh_cpl_sct(cpl), nvh_cpl_sc(cpl))
 			 : nvh_le32_get(cpl->dw0) & NVH_ABORT_NOT_ABORTED ? "not aborted"
 									  : "aborted");
 	if (!err && !nvhi_ctrlr_is_ending(ctrlr))
@@ -56,7 +55,8 @@ static void abort_next(struct nvhi_ctrlr *ctrlr)
 	abort->sent(abort);
 }
 
-void nvhi_abort_queue(struct nvhi_ctrlr *ctrlr, struct nvhi_abort *abort, uint16_t sqid, uint16_t cid)
+void nvhi_abort_queue(struct nvhi_ctrlr *ctrlr, struct nvhi_abort *abort, uint16_t sqid,
+		      uint16_t cid)
 {
 	abort->sqid = sqid;
 	abort->cid = cid;

@@ -1,7 +1,8 @@
 /*
- * The admin queue's commands: sent in order while there is room, timed each, retried after the delay
- * that CRD asks for, aborted when late, and the controller reset when even that does not help. A few
- * slots are kept for keep-alives and Aborts. Home reactor. Base Specification 2.1 section 3.3.
+ * The admin queue's commands: sent in order while there is room, timed each, retried after the
+ * delay that CRD asks for, aborted when late, and the controller reset when even that does not
+ * help. A few slots are kept for keep-alives and Aborts. Home reactor. Base Specification 2.1
+ * section 3.3.
  */
 #include <assert.h>
 #include <errno.h>
@@ -9,8 +10,8 @@
 
 #include "host/ctrlr/ctrlr_impl.h"
 
-#define RETRY_DELAY_MS 20u	/* where the status has no CRD */
-#define CRDT_UNIT_MS 100u
+#define RETRY_DELAY_MS 20u /* where the status has no CRD */
+#define CRDT_UNIT_MS   100u
 #define STEP_MARGIN_MS 500u
 
 enum admin_stage {
@@ -96,8 +97,9 @@ static void admin_on_timer(struct nvhi_timer *timer)
 		admin->timed_out = true;
 		if (ctrlr->state != NVHI_CTRLR_LIVE || admin->urgent) {
 			nvhi_ctrlr_fail(ctrlr, -ETIMEDOUT, NULL,
-					admin == &ctrlr->cmd ? ctrlr->step
-							     : nvh_admin_opc_name(admin->req.cmd.opc),
+					admin == &ctrlr->cmd
+						? ctrlr->step
+						: nvh_admin_opc_name(admin->req.cmd.opc),
 					"no answer within %u ms", admin->timeout_ms);
 			break;
 		}
@@ -161,7 +163,8 @@ void nvhi_admin_enqueue(struct nvhi_admin *admin, bool first)
 		nvhi_list_add_head(&ctrlr->admin_waiting, &admin->link);
 	else
 		nvhi_list_add_tail(&ctrlr->admin_waiting, &admin->link);
-	if (nvhi_timer_arm(ctrlr->home, &admin->timer, admin->timeout_ms * NVHI_NSEC_PER_MSEC) < 0) {
+	if (nvhi_timer_arm(ctrlr->home, &admin->timer, admin->timeout_ms * NVHI_NSEC_PER_MSEC) <
+	    0) {
 		nvhi_ctrlr_fail(ctrlr, -ENOMEM, NULL, "admin command", "no memory for its timer");
 		return;
 	}
@@ -191,7 +194,7 @@ static void admin_prepare(struct nvhi_ctrlr *ctrlr, struct nvhi_admin *admin, vo
 	admin->req.dir = NVHI_DIR_NONE;
 	if (len)
 		admin->req.dir = nvh_opc_data_dir(opc) & NVH_DATA_TO_HOST ? NVHI_DIR_TO_HOST
-									 : NVHI_DIR_TO_CTRLR;
+									  : NVHI_DIR_TO_CTRLR;
 	admin->req.short_ok = admin->short_ok;
 	admin->req.done = admin_req_done;
 }

@@ -1,17 +1,17 @@
 /*
- * Asynchronous events: a few Asynchronous Event Requests are always with the controller and are armed
- * again at once, but not faster than a bounded rate. Namespace changes are read from their log and
- * become a rescan; other events go to the owner; what nobody reads is cleared by reading its log.
- * Home reactor. Base Specification 2.1 section 5.1.2.
+ * Asynchronous events: a few Asynchronous Event Requests are always with the controller and are
+ * armed again at once, but not faster than a bounded rate. Namespace changes are read from their
+ * log and become a rescan; other events go to the owner; what nobody reads is cleared by reading
+ * its log. Home reactor. Base Specification 2.1 section 5.1.2.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "host/ctrlr/ctrlr_impl.h"
 
-#define AER_PER_SECOND 64u	/* more than that wait */
-#define AER_PAUSE_MS 100u
-#define AER_CLEAR_BYTES 512u	/* enough of a log to clear its event */
+#define AER_PER_SECOND  64u /* more than that wait */
+#define AER_PAUSE_MS    100u
+#define AER_CLEAR_BYTES 512u /* enough of a log to clear its event */
 
 static void aer_clear_next(struct nvhi_ctrlr *ctrlr);
 
@@ -22,7 +22,8 @@ uint32_t nvhi_aer_config(const struct nvhi_ctrlr *ctrlr)
 	return ctrlr->caps.oaes & (NVH_AEN_NS_ATTR | NVH_AEN_FW_ACTIVATION | NVH_AEN_ANA);
 }
 
-/* ---- reading logs to clear events -------------------------------------------------------------- */
+/* ---- reading logs to clear events --------------------------------------------------------------
+ */
 
 static void aer_clear(struct nvhi_ctrlr *ctrlr, uint8_t lid)
 {
@@ -100,7 +101,8 @@ static void aer_clear_next(struct nvhi_ctrlr *ctrlr)
 	}
 }
 
-/* ---- events ----------------------------------------------------------------------------------- */
+/* ---- events -----------------------------------------------------------------------------------
+ */
 
 static void aer_event(struct nvhi_ctrlr *ctrlr, uint32_t dw0)
 {
@@ -115,7 +117,8 @@ static void aer_event(struct nvhi_ctrlr *ctrlr, uint32_t dw0)
 		return;
 	}
 	/* The owner reads these logs, which clears them. */
-	if (type != NVH_AER_NOTICE || (info != NVH_AER_ANA_CHANGED && info != NVH_AER_DISCOVERY_CHANGED))
+	if (type != NVH_AER_NOTICE ||
+	    (info != NVH_AER_ANA_CHANGED && info != NVH_AER_DISCOVERY_CHANGED))
 		if (type != NVH_AER_IMMEDIATE && type != NVH_AER_ONE_SHOT)
 			aer_clear(ctrlr, lid);
 	if (type == NVH_AER_ERROR)
@@ -123,7 +126,8 @@ static void aer_event(struct nvhi_ctrlr *ctrlr, uint32_t dw0)
 	nvhi_ctrlr_event(ctrlr, notice, type, info, lid);
 }
 
-/* ---- arming ------------------------------------------------------------------------------------ */
+/* ---- arming ------------------------------------------------------------------------------------
+ */
 
 static void aer_arm(struct nvhi_aer *slot);
 

@@ -1,6 +1,6 @@
 /*
- * Creating and freeing a controller, checking its options, and what others may look at. What it does
- * with its life is in life.c and the other files that ctrlr_impl.h lists. Home reactor.
+ * Creating and freeing a controller, checking its options, and what others may look at. What it
+ * does with its life is in life.c and the other files that ctrlr_impl.h lists. Home reactor.
  */
 #include <assert.h>
 #include <errno.h>
@@ -87,7 +87,8 @@ static int opts_check(const struct nvhi_ctrlr_opts *opts, char *errbuf, size_t e
 		return -EINVAL;
 	}
 	if (t->subnqn[0] == '\0' || t->hostnqn[0] == '\0') {
-		snprintf(errbuf, errbuf_len, "no %s NQN", t->subnqn[0] == '\0' ? "subsystem" : "host");
+		snprintf(errbuf, errbuf_len, "no %s NQN",
+			 t->subnqn[0] == '\0' ? "subsystem" : "host");
 		return -EINVAL;
 	}
 	return 0;
@@ -113,7 +114,8 @@ static int opts_adopt(struct nvhi_ctrlr *ctrlr, const struct nvhi_ctrlr_opts *op
 		ctrlr->reactors = calloc(own->nr_reactors, sizeof(*ctrlr->reactors));
 		if (!ctrlr->reactors)
 			return -ENOMEM;
-		memcpy(ctrlr->reactors, opts->reactors, own->nr_reactors * sizeof(*ctrlr->reactors));
+		memcpy(ctrlr->reactors, opts->reactors,
+		       own->nr_reactors * sizeof(*ctrlr->reactors));
 	}
 	own->reactors = ctrlr->reactors;
 	ctrlr->nr_ioqs = own->nr_reactors;

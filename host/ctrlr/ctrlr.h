@@ -1,11 +1,11 @@
 /*
  * A controller: one association with a subsystem, kept alive. It connects, enables, identifies,
- * negotiates, connects its I/O queues in parallel, watches, resets and reconnects (docs/architecture.md,
- * "the controller's life"; Base Specification 2.1 chapters 3 and 6).
+ * negotiates, connects its I/O queues in parallel, watches, resets and reconnects
+ * (docs/architecture.md, "the controller's life"; Base Specification 2.1 chapters 3 and 6).
  *
- * Threads: a controller lives on its home reactor: every function here is called there and every event
- * comes there, never from inside a call that the owner made (exceptions are named). Its I/O queues live
- * on the reactors of opts.reactors; see ioq.h.
+ * Threads: a controller lives on its home reactor: every function here is called there and every
+ * event comes there, never from inside a call that the owner made (exceptions are named). Its I/O
+ * queues live on the reactors of opts.reactors; see ioq.h.
  */
 #ifndef NVHI_HOST_CTRLR_CTRLR_H
 #define NVHI_HOST_CTRLR_CTRLR_H
@@ -30,19 +30,19 @@ struct nvhi_ctrlr_owner;
 /* ---- states ------------------------------------------------------------------------------- */
 
 #define NVHI_CTRLR_STATES(X)                                                                       \
-	X(NEW, new)			  /* created, nothing sent */                               \
-	X(CONNECTING, connecting)	  /* transport connect, handshake, Connect of the admin queue */ \
-	X(ENABLING, enabling)		  /* CAP, VS, CC.EN, CSTS.RDY */                            \
-	X(IDENTIFYING, identifying)	  /* Identify Controller and the NVM command set's */       \
-	X(CONFIGURING, configuring)	  /* number of queues, host behaviour, keep-alive, AERs */  \
-	X(QUEUES, connecting queues)	  /* I/O queues connect while namespaces are scanned */     \
-	X(LIVE, live)								                    \
-	X(DISABLING, disabling)		  /* an orderly reset: CC.EN = 0 on a queue that answers */ \
-	X(RESETTING, resetting)		  /* queues are being revoked; a reconnect follows */       \
-	X(RECONNECT_WAIT, reconnect wait) /* back-off before the next attempt */                    \
-	X(SHUTDOWN, shutting down)	  /* CC.SHN, CSTS.SHST, before deleting */                  \
-	X(DELETING, deleting)		  /* queues are being revoked for good */                   \
-	X(DELETED, deleted)		  /* final */
+	X(NEW, new)                 /* created, nothing sent */                                    \
+	X(CONNECTING, connecting)   /* transport connect, handshake, Connect of the admin queue */ \
+	X(ENABLING, enabling)       /* CAP, VS, CC.EN, CSTS.RDY */                                 \
+	X(IDENTIFYING, identifying) /* Identify Controller and the NVM command set's */            \
+	X(CONFIGURING, configuring) /* number of queues, host behaviour, keep-alive, AERs */       \
+	X(QUEUES, connecting queues) /* I/O queues connect while namespaces are scanned */         \
+	X(LIVE, live)                                                                              \
+	X(DISABLING, disabling) /* an orderly reset: CC.EN = 0 on a queue that answers */          \
+	X(RESETTING, resetting) /* queues are being revoked; a reconnect follows */                \
+	X(RECONNECT_WAIT, reconnect wait) /* back-off before the next attempt */                   \
+	X(SHUTDOWN, shutting down)        /* CC.SHN, CSTS.SHST, before deleting */                 \
+	X(DELETING, deleting)             /* queues are being revoked for good */                  \
+	X(DELETED, deleted)               /* final */
 
 enum nvhi_ctrlr_state {
 #define X(upper, lower) NVHI_CTRLR_##upper,
@@ -55,45 +55,45 @@ const char *nvhi_ctrlr_state_name(enum nvhi_ctrlr_state state);
 /* ---- what went wrong ---------------------------------------------------------------------- */
 
 struct nvhi_ctrlr_error {
-	int err;		/* -errno; -EREMOTEIO when `cpl` tells more */
+	int err; /* -errno; -EREMOTEIO when `cpl` tells more */
 	bool has_cpl;
-	struct nvh_cpl cpl;	/* the completion that failed, when has_cpl */
-	bool will_retry;	/* another attempt follows by itself */
-	char message[256];	/* what failed, on what, what to do; no trailing newline */
+	struct nvh_cpl cpl; /* the completion that failed, when has_cpl */
+	bool will_retry;    /* another attempt follows by itself */
+	char message[256];  /* what failed, on what, what to do; no trailing newline */
 };
 
 /* ---- what it is connected to --------------------------------------------------------------- */
 
-/* Valid from the first LIVE on. Changes only while no I/O queue is LIVE, so that it may be read from an
- * I/O queue's reactor while that queue is LIVE. */
+/* Valid from the first LIVE on. Changes only while no I/O queue is LIVE, so that it may be read
+ * from an I/O queue's reactor while that queue is LIVE. */
 struct nvhi_ctrlr_caps {
-	uint64_t cap;		/* register */
-	uint32_t vs;		/* register */
-	uint32_t page_size;	/* 4096 << CAP.MPSMIN */
-	uint32_t max_transfer;	/* bytes a command may move: MDTS and the transport's cap; never 0 */
+	uint64_t cap;          /* register */
+	uint32_t vs;           /* register */
+	uint32_t page_size;    /* 4096 << CAP.MPSMIN */
+	uint32_t max_transfer; /* bytes a command may move: MDTS and the transport's cap; never 0 */
 	uint32_t oaes, ctratt, sgls;
 	uint16_t cntlid, oacs, oncs, fuses, ofcs, kas;
 	uint8_t acl, aerl, lpa, vwc, cmic, anacap, anatt, cntrltype;
 	uint32_t anagrpmax, nanagrpid;
-	uint32_t nn;		/* highest NSID */
-	uint32_t mnan;		/* namespaces at most, 0: not told */
-	uint16_t crdt[3];	/* units of 100 ms; 0 when Host Behavior Support was not accepted */
+	uint32_t nn;      /* highest NSID */
+	uint32_t mnan;    /* namespaces at most, 0: not told */
+	uint16_t crdt[3]; /* units of 100 ms; 0 when Host Behavior Support was not accepted */
 	uint32_t rtd3e_us;
 	/* NVM command set (CNS 06h); 0: not limited but by max_transfer */
-	uint32_t wz_blocks_bytes;  /* Write Zeroes: bytes a command, 0: no limit but NLB */
-	uint32_t verify_bytes;	   /* Verify: bytes a command, 0: no limit but NLB */
-	uint8_t dmrl;		   /* DSM: ranges a command, 0: 256 */
-	uint32_t dmrsl;		   /* DSM: blocks a range, 0: no limit */
-	uint64_t dmsl;		   /* DSM: blocks a command, 0: no limit */
+	uint32_t wz_blocks_bytes; /* Write Zeroes: bytes a command, 0: no limit but NLB */
+	uint32_t verify_bytes;    /* Verify: bytes a command, 0: no limit but NLB */
+	uint8_t dmrl;             /* DSM: ranges a command, 0: 256 */
+	uint32_t dmrsl;           /* DSM: blocks a range, 0: no limit */
+	uint64_t dmsl;            /* DSM: blocks a command, 0: no limit */
 	/* quiescing and cross-controller reset (fences) */
 	uint16_t cqt_ms;
 	uint8_t ciu, ccrl;
 	uint64_t cirn;
 	/* negotiated */
-	uint32_t kato_ms;	/* in use, 0: none */
-	bool tbkas;		/* traffic-based keep-alive */
-	uint16_t nr_io_queues;	/* granted and used */
-	uint16_t queue_depth;	/* commands that may be in flight on one I/O queue */
+	uint32_t kato_ms;      /* in use, 0: none */
+	bool tbkas;            /* traffic-based keep-alive */
+	uint16_t nr_io_queues; /* granted and used */
+	uint16_t queue_depth;  /* commands that may be in flight on one I/O queue */
 	char serial[21], model[41], firmware[9]; /* trimmed, unprintable bytes as '?' */
 };
 
@@ -101,34 +101,34 @@ struct nvhi_ctrlr_caps {
 
 struct nvhi_ctrlr_opts {
 	struct nvhi_tctrlr_opts transport; /* name, addresses, NQNs, KATO, digests, timeouts, net */
-	const struct nvhi_transport *ops;    /* NULL: that of transport.addr.trtype */
+	const struct nvhi_transport *ops;  /* NULL: that of transport.addr.trtype */
 	struct nvh_reactor *home;
 	struct nvh_reactor *const *reactors; /* one I/O queue each; copied; ignored for discovery */
 	uint32_t nr_reactors;
-	uint32_t nr_io_queues;	     /* at most so many of them; 0: all */
-	bool discovery;		     /* a discovery controller: no namespaces, no I/O queues */
-	bool persistent;	     /* discovery: keep-alive, AERs, reconnect; else one shot */
-	bool no_scan;		     /* do not look at namespaces (admin tools) */
-	uint16_t queue_size;	     /* entries, 16-1024 */
+	uint32_t nr_io_queues;       /* at most so many of them; 0: all */
+	bool discovery;              /* a discovery controller: no namespaces, no I/O queues */
+	bool persistent;             /* discovery: keep-alive, AERs, reconnect; else one shot */
+	bool no_scan;                /* do not look at namespaces (admin tools) */
+	uint16_t queue_size;         /* entries, 16-1024 */
 	uint32_t reconnect_delay_ms; /* first step of the back-off */
 	uint32_t reconnect_delay_max_ms;
-	int ctrl_loss_tmo_s;	     /* -1: for ever; 0: do not reconnect */
-	int fast_io_fail_tmo_s;	     /* -1: off */
+	int ctrl_loss_tmo_s;    /* -1: for ever; 0: do not reconnect */
+	int fast_io_fail_tmo_s; /* -1: off */
 	uint32_t io_timeout_ms, admin_timeout_ms;
-	bool no_retry;		     /* the first attempt decides */
-	uint64_t seed;		     /* of the jitter */
+	bool no_retry; /* the first attempt decides */
+	uint64_t seed; /* of the jitter */
 };
 /* Defaults of everything but addresses, NQNs, net and reactors. */
 void nvhi_ctrlr_opts_init(struct nvhi_ctrlr_opts *opts);
 
 /* ---- events to the owner ------------------------------------------------------------------- */
 
-enum { /* what differs in ns_changed */
-	NVHI_NS_SIZE = 1u << 0,	    /* nsze */
-	NVHI_NS_FORMAT = 1u << 1,   /* block size, metadata, protection */
-	NVHI_NS_IDENTITY = 1u << 2, /* UUID, NGUID, EUI64, CSI: another namespace stands there now */
-	NVHI_NS_ATTR = 1u << 3,	    /* write protection, features, sharing, limits */
-	NVHI_NS_ANA = 1u << 4,	    /* ANA group */
+enum {                             /* what differs in ns_changed */
+       NVHI_NS_SIZE = 1u << 0,     /* nsze */
+       NVHI_NS_FORMAT = 1u << 1,   /* block size, metadata, protection */
+       NVHI_NS_IDENTITY = 1u << 2, /* UUID, NGUID, EUI64, CSI: another namespace stands there now */
+       NVHI_NS_ATTR = 1u << 3,     /* write protection, features, sharing, limits */
+       NVHI_NS_ANA = 1u << 4,      /* ANA group */
 };
 
 struct nvhi_ctrlr_events {
@@ -144,13 +144,13 @@ struct nvhi_ctrlr_events {
 	/* A LIVE controller was lost (or reset). Its I/O queues are told on their reactors. */
 	void (*lost)(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *ctrlr,
 		     const struct nvhi_ctrlr_error *error);
-	/* Every reactor has acknowledged: nothing is sent any more on any queue of the association and
-	 * every request was given back. */
+	/* Every reactor has acknowledged: nothing is sent any more on any queue of the association
+	 * and every request was given back. */
 	void (*quiesced)(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *ctrlr);
 	/* fast_io_fail_tmo ran out while not LIVE: I/O that waits for this path should fail now. */
 	void (*fast_io_fail)(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *ctrlr);
-	/* DELETED, once: call nvhi_ctrlr_destroy when your watches of its queues are gone (also from
-	 * inside). `why` is NULL after nvhi_ctrlr_delete. */
+	/* DELETED, once: call nvhi_ctrlr_destroy when your watches of its queues are gone (also
+	 * from inside). `why` is NULL after nvhi_ctrlr_delete. */
 	void (*deleted)(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *ctrlr,
 			const struct nvhi_ctrlr_error *why);
 	/* Namespaces. `ns` is valid inside the call; nvhi_ctrlr_ns_next walks the present ones. */
@@ -159,8 +159,8 @@ struct nvhi_ctrlr_events {
 	void (*ns_changed)(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *ctrlr,
 			   const struct nvhi_ns_data *ns, uint32_t what);
 	void (*ns_removed)(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *ctrlr, uint32_t nsid);
-	/* An asynchronous event that the controller does not handle alone: ANA changed, discovery log
-	 * changed, SMART, reservation... (namespace changes become ns_* events). */
+	/* An asynchronous event that the controller does not handle alone: ANA changed, discovery
+	 * log changed, SMART, reservation... (namespace changes become ns_* events). */
 	void (*notice)(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *ctrlr, uint8_t type,
 		       uint8_t info, uint8_t lid);
 };
@@ -178,15 +178,15 @@ struct nvhi_ctrlr_owner {
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
-/* Checks the options and allocates all that the controller will ever need but namespaces. Nothing is
- * sent before nvhi_ctrlr_start. -EINVAL (a reason goes to errbuf), -ENODEV (no such transport),
+/* Checks the options and allocates all that the controller will ever need but namespaces. Nothing
+ * is sent before nvhi_ctrlr_start. -EINVAL (a reason goes to errbuf), -ENODEV (no such transport),
  * -ENOMEM. */
 int nvhi_ctrlr_create(const struct nvhi_ctrlr_opts *opts, struct nvhi_ctrlr_owner *owner,
 		      char *errbuf, size_t errbuf_len, struct nvhi_ctrlr **ret_ctrlr);
 /* Begins to connect; once. The outcome comes as live, failed, deleted. */
 void nvhi_ctrlr_start(struct nvhi_ctrlr *ctrlr);
-/* Orderly end from any state: shutdown where a queue still answers (bounded), queues revoked, then the
- * event `deleted`. Again: nothing happens. */
+/* Orderly end from any state: shutdown where a queue still answers (bounded), queues revoked, then
+ * the event `deleted`. Again: nothing happens. */
 void nvhi_ctrlr_delete(struct nvhi_ctrlr *ctrlr);
 /* Only when NEW or DELETED, and no ioq has a watch or waiter. Allowed from inside `deleted`. */
 void nvhi_ctrlr_destroy(struct nvhi_ctrlr *ctrlr);
@@ -200,13 +200,14 @@ struct nvhi_ctrlr_waiter {
 	struct nvhi_list link;
 };
 /* Resets and reconnects; waiter (NULL: nobody) is told when it is LIVE again or was given up. From
- * RECONNECT_WAIT it begins the next attempt at once. `why` is for the log. -ESHUTDOWN when deleting. */
+ * RECONNECT_WAIT it begins the next attempt at once. `why` is for the log. -ESHUTDOWN when
+ * deleting. */
 int nvhi_ctrlr_reset(struct nvhi_ctrlr *ctrlr, const char *why, struct nvhi_ctrlr_waiter *waiter);
 /* Re-reads the namespace list and every namespace; merged with a scan under way. -ENOTCONN when not
  * LIVE. */
 int nvhi_ctrlr_rescan(struct nvhi_ctrlr *ctrlr, struct nvhi_ctrlr_waiter *waiter);
-/* The peer may be back (discovery or link event): ends a RECONNECT_WAIT now and restarts the back-off
- * from its first step. No effect in other states. */
+/* The peer may be back (discovery or link event): ends a RECONNECT_WAIT now and restarts the
+ * back-off from its first step. No effect in other states. */
 void nvhi_ctrlr_wake(struct nvhi_ctrlr *ctrlr);
 
 /* ---- looking at it ------------------------------------------------------------------------- */
@@ -225,14 +226,14 @@ const struct nvhi_ns_data *nvhi_ctrlr_ns_next(const struct nvhi_ctrlr *ctrlr,
 const struct nvhi_ns_data *nvhi_ctrlr_ns_find(const struct nvhi_ctrlr *ctrlr, uint32_t nsid);
 uint32_t nvhi_ctrlr_ns_count(const struct nvhi_ctrlr *ctrlr);
 /* The queue of `reactor`; NULL when it is none of opts.reactors. The object stays the same over
- * reconnects until nvhi_ctrlr_destroy; it stays ABSENT when the controller granted fewer queues than
- * there are reactors (the first of opts.reactors have them). Any thread. */
+ * reconnects until nvhi_ctrlr_destroy; it stays ABSENT when the controller granted fewer queues
+ * than there are reactors (the first of opts.reactors have them). Any thread. */
 struct nvhi_ioq *nvhi_ctrlr_ioq(const struct nvhi_ctrlr *ctrlr, const struct nvh_reactor *reactor);
 /* How often it came back, and the last loss or failure (err 0: none yet). */
 uint64_t nvhi_ctrlr_reconnects(const struct nvhi_ctrlr *ctrlr);
 const struct nvhi_ctrlr_error *nvhi_ctrlr_last_error(const struct nvhi_ctrlr *ctrlr);
-/* When the next attempt begins (RECONNECT_WAIT) and when the controller is given up, in the reactor's
- * time; NVHI_NEVER where it does not apply. */
+/* When the next attempt begins (RECONNECT_WAIT) and when the controller is given up, in the
+ * reactor's time; NVHI_NEVER where it does not apply. */
 uint64_t nvhi_ctrlr_next_attempt(const struct nvhi_ctrlr *ctrlr);
 uint64_t nvhi_ctrlr_loss_deadline(const struct nvhi_ctrlr *ctrlr);
 /* Local and peer address of the admin queue; "" when not connected. */

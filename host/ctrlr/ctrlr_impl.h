@@ -19,11 +19,11 @@
 #include "host/ctrlr/ctrlr.h"
 #include "host/ctrlr/ns_desc.h"
 
-#define NVHI_ADMIN_ENTRIES 32u	/* as every Fabrics controller accepts */
-#define NVHI_ADMIN_RESERVED 2u	/* slots only keep-alives and Aborts may take */
-#define NVHI_AER_MAX 4u
-#define NVHI_SCAN_WIDTH 8u	/* namespaces identified at once */
-#define NVHI_NS_MAX 65536u	/* namespaces of one controller at most */
+#define NVHI_ADMIN_ENTRIES    32u /* as every Fabrics controller accepts */
+#define NVHI_ADMIN_RESERVED   2u  /* slots only keep-alives and Aborts may take */
+#define NVHI_AER_MAX          4u
+#define NVHI_SCAN_WIDTH       8u     /* namespaces identified at once */
+#define NVHI_NS_MAX           65536u /* namespaces of one controller at most */
 #define NVHI_IDENTIFY_RETRIES 3u
 
 /* ---- parts -------------------------------------------------------------------------------- */
@@ -31,65 +31,65 @@
 struct nvhi_aer {
 	struct nvhi_req req;
 	struct nvhi_ctrlr *ctrlr;
-	bool out;	/* lent to the transport */
-	bool refused;	/* the controller takes no more of them */
+	bool out;     /* lent to the transport */
+	bool refused; /* the controller takes no more of them */
 };
 
 struct nvhi_aer_state {
 	struct nvhi_aer slots[NVHI_AER_MAX];
 	uint32_t wanted;
 	struct nvhi_timer rearm;
-	uint64_t window_ns;		/* when the present second of counting began */
+	uint64_t window_ns; /* when the present second of counting began */
 	uint32_t in_window;
 	/* logs to be read to clear an event, one at a time */
-	uint64_t clear[4];		/* bit a LID */
+	uint64_t clear[4]; /* bit a LID */
 	bool clearing;
 	struct nvhi_log_page log;
-	uint8_t *buf;			/* NVH_IDENTIFY_SIZE */
+	uint8_t *buf; /* NVH_IDENTIFY_SIZE */
 };
 
 struct nvhi_keepalive {
 	struct nvhi_timer timer;
 	struct nvhi_admin cmd;
-	uint64_t seen;			/* completions counted at the last look */
+	uint64_t seen; /* completions counted at the last look */
 };
 
 /* One namespace being identified. */
 struct nvhi_scan_slot {
 	struct nvhi_ctrlr *ctrlr;
 	struct nvhi_admin cmd;
-	uint32_t index;			/* in the scan's table */
+	uint32_t index; /* in the scan's table */
 	uint8_t step;
 	bool out;
 	struct nvhi_ns_data data;
 	struct nvhi_ns_ids ids;
-	uint8_t *buf;			/* NVH_IDENTIFY_SIZE */
+	uint8_t *buf; /* NVH_IDENTIFY_SIZE */
 };
 
 struct nvhi_ns_table {
-	struct nvhi_ns_data *ns;	/* by NSID */
+	struct nvhi_ns_data *ns; /* by NSID */
 	uint32_t count;
 };
 
 struct nvhi_scan {
 	bool running;
-	bool again;			/* asked for meanwhile */
+	bool again; /* asked for meanwhile */
 	bool again_full;
-	bool full;			/* identify all, not only new and changed ones */
-	bool incomplete;		/* something could not be read: try again later */
-	bool complained;		/* one log line a scan */
+	bool full;       /* identify all, not only new and changed ones */
+	bool incomplete; /* something could not be read: try again later */
+	bool complained; /* one log line a scan */
 	uint8_t repeats;
-	uint32_t last;			/* NSID the list goes on after */
-	uint32_t next;			/* table index to be identified next */
+	uint32_t last; /* NSID the list goes on after */
+	uint32_t next; /* table index to be identified next */
 	uint32_t room;
-	struct nvhi_ns_table table;	/* being built */
-	uint32_t *changed;		/* from the changed namespace log, ascending; NVH_NS_LIST_MAX */
+	struct nvhi_ns_table table; /* being built */
+	uint32_t *changed;          /* from the changed namespace log, ascending; NVH_NS_LIST_MAX */
 	uint32_t nr_changed;
 	struct nvhi_admin list_cmd;
 	uint8_t *list_buf;
 	struct nvhi_timer retry;
-	struct nvhi_list waiters;	/* told by the present scan */
-	struct nvhi_list waiters_next;	/* told by the next one */
+	struct nvhi_list waiters;      /* told by the present scan */
+	struct nvhi_list waiters_next; /* told by the next one */
 	struct nvhi_scan_slot slots[NVHI_SCAN_WIDTH];
 };
 
@@ -99,7 +99,7 @@ struct nvhi_ctrlr {
 	uint32_t state;
 	struct nvhi_ctrlr_opts opts;
 	char name[32];
-	char where[NVHI_ADDR_TEXT_MAX];	/* "127.0.0.1:4420" */
+	char where[NVHI_ADDR_TEXT_MAX]; /* "127.0.0.1:4420" */
 	struct nvhi_ctrlr_owner *owner;
 	struct nvh_reactor *home;
 	struct nvh_reactor **reactors;
@@ -109,7 +109,8 @@ struct nvhi_ctrlr {
 	/* What the owner asked for, done at the top of a turn. */
 	struct nvhi_msg kick;
 	bool kicked, destroyed;
-	bool want_start, want_delete, want_reset, want_rescan, want_wake, want_expire, want_teardown;
+	bool want_start, want_delete, want_reset, want_rescan, want_wake, want_expire,
+		want_teardown;
 	char reset_why[128];
 	struct nvhi_list reset_waiters;
 
@@ -122,22 +123,22 @@ struct nvhi_ctrlr {
 	struct nvhi_qpair *admin;
 	struct nvhi_qpair_events admin_events;
 	bool admin_revoking;
-	bool associated;		/* was LIVE since the last connect: `quiesced` is owed */
+	bool associated; /* was LIVE since the last connect: `quiesced` is owed */
 	struct nvhi_reg_op reg;
 	bool reg_out;
-	struct nvhi_timer poll_timer;	/* between two looks at CSTS */
+	struct nvhi_timer poll_timer; /* between two looks at CSTS */
 	uint32_t poll_ms;
 	uint64_t poll_deadline;
 	uint8_t reg_step;
-	struct nvhi_admin cmd;		/* the command of a connect step */
+	struct nvhi_admin cmd; /* the command of a connect step */
 	uint8_t cmd_step;
-	uint8_t *buf;			/* NVH_IDENTIFY_SIZE: its data */
+	uint8_t *buf; /* NVH_IDENTIFY_SIZE: its data */
 	struct nvh_id_ctrlr *id;
 	bool identified;
 	struct nvhi_ctrlr_caps caps;
 
 	/* Admin commands. */
-	uint64_t admin_completions;	/* but for keep-alives */
+	uint64_t admin_completions; /* but for keep-alives */
 	struct nvhi_list admin_waiting, admin_sent, admin_retrying;
 	struct nvhi_list aborts;
 	struct nvhi_admin abort_cmd;
@@ -150,26 +151,26 @@ struct nvhi_ctrlr {
 
 	/* I/O queues. */
 	struct nvhi_ioq *ioqs;
-	uint32_t nr_ioqs;		/* that may be used: one a reactor */
-	uint32_t ioqs_running;		/* started and not yet stopped */
+	uint32_t nr_ioqs;      /* that may be used: one a reactor */
+	uint32_t ioqs_running; /* started and not yet stopped */
 	uint32_t ioqs_connecting;
 
 	/* Reconnecting. */
 	struct nvhi_timer loss_timer, fast_fail_timer;
 	uint64_t random;
-	uint32_t attempts;		/* since it last stayed up */
+	uint32_t attempts; /* since it last stayed up */
 	uint64_t live_since;
 	uint64_t reconnects;
 	bool was_live;
-	bool reconnect_now;		/* without back-off: a reset that was asked for */
-	struct nvhi_ctrlr_error error;	/* the last */
-	bool failed_for_good;		/* `error` is why it is being deleted */
+	bool reconnect_now;            /* without back-off: a reset that was asked for */
+	struct nvhi_ctrlr_error error; /* the last */
+	bool failed_for_good;          /* `error` is why it is being deleted */
 };
 
 /* ---- life.c -------------------------------------------------------------------------------- */
 
-/* Moves along a legal edge, arms the new state's deadline (ms; 0: a state that needs none), tells the
- * owner. `step` says what is being waited for: it stands in the message of a timeout. */
+/* Moves along a legal edge, arms the new state's deadline (ms; 0: a state that needs none), tells
+ * the owner. `step` says what is being waited for: it stands in the message of a timeout. */
 void nvhi_ctrlr_set_state(struct nvhi_ctrlr *ctrlr, enum nvhi_ctrlr_state state, const char *step,
 			  uint32_t ms);
 /* The next step within a state. */
@@ -178,8 +179,8 @@ void nvhi_ctrlr_step(struct nvhi_ctrlr *ctrlr, const char *step, uint32_t ms);
 void nvhi_ctrlr_kick(struct nvhi_ctrlr *ctrlr);
 void nvhi_ctrlr_run_wants(struct nvhi_ctrlr *ctrlr);
 void nvhi_life_init(struct nvhi_ctrlr *ctrlr);
-/* The one gate for everything that ends an attempt or an association. The message is put together from
- * `what` ("identify"), the address and the text. No effect when it is ending already. */
+/* The one gate for everything that ends an attempt or an association. The message is put together
+ * from `what` ("identify"), the address and the text. No effect when it is ending already. */
 void nvhi_ctrlr_fail(struct nvhi_ctrlr *ctrlr, int err, const struct nvh_cpl *cpl, const char *what,
 		     const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 /* Nothing is left to fail: it is going down already, or was never up. */
@@ -198,12 +199,12 @@ void nvhi_ctrlr_give_up(struct nvhi_ctrlr *ctrlr);
 void nvhi_ctrlr_error_set(struct nvhi_ctrlr *ctrlr, struct nvhi_ctrlr_error *error, int err,
 			  const struct nvh_cpl *cpl, const char *what, const char *text);
 
-void nvhi_ctrlr_connect(struct nvhi_ctrlr *ctrlr);		/* connect.c */
-void nvhi_ctrlr_enable(struct nvhi_ctrlr *ctrlr);		/* enable.c */
-void nvhi_ctrlr_disable(struct nvhi_ctrlr *ctrlr);		/* shutdown.c: for a reset */
-void nvhi_ctrlr_shutdown(struct nvhi_ctrlr *ctrlr);		/* shutdown.c: for deleting */
-void nvhi_ctrlr_identify_start(struct nvhi_ctrlr *ctrlr);	/* identify.c */
-void nvhi_ctrlr_negotiate(struct nvhi_ctrlr *ctrlr);		/* negotiate.c */
+void nvhi_ctrlr_connect(struct nvhi_ctrlr *ctrlr);        /* connect.c */
+void nvhi_ctrlr_enable(struct nvhi_ctrlr *ctrlr);         /* enable.c */
+void nvhi_ctrlr_disable(struct nvhi_ctrlr *ctrlr);        /* shutdown.c: for a reset */
+void nvhi_ctrlr_shutdown(struct nvhi_ctrlr *ctrlr);       /* shutdown.c: for deleting */
+void nvhi_ctrlr_identify_start(struct nvhi_ctrlr *ctrlr); /* identify.c */
+void nvhi_ctrlr_negotiate(struct nvhi_ctrlr *ctrlr);      /* negotiate.c */
 
 /* registers.c: one property operation at a time on the admin queue. */
 void nvhi_ctrlr_reg_get(struct nvhi_ctrlr *ctrlr, uint32_t offset, uint8_t size,
@@ -242,7 +243,8 @@ void nvhi_admin_identify(struct nvhi_admin *admin, uint8_t cns, uint32_t nsid, u
 void nvhi_admin_set_feature(struct nvhi_admin *admin, uint8_t fid, uint32_t cdw11);
 
 /* abort.c */
-void nvhi_abort_queue(struct nvhi_ctrlr *ctrlr, struct nvhi_abort *abort, uint16_t sqid, uint16_t cid);
+void nvhi_abort_queue(struct nvhi_ctrlr *ctrlr, struct nvhi_abort *abort, uint16_t sqid,
+		      uint16_t cid);
 void nvhi_abort_cancel(struct nvhi_abort *abort);
 void nvhi_abort_sent_none(struct nvhi_abort *abort);
 void nvhi_abort_flush(struct nvhi_ctrlr *ctrlr);
@@ -263,7 +265,8 @@ uint32_t nvhi_aer_config(const struct nvhi_ctrlr *ctrlr);
 int nvhi_scan_init(struct nvhi_ctrlr *ctrlr);
 void nvhi_scan_fini(struct nvhi_ctrlr *ctrlr);
 /* full: identify all; else only new ones and the `count` in `changed` (ascending). */
-void nvhi_scan_request(struct nvhi_ctrlr *ctrlr, bool full, const uint32_t *changed, uint32_t count);
+void nvhi_scan_request(struct nvhi_ctrlr *ctrlr, bool full, const uint32_t *changed,
+		       uint32_t count);
 void nvhi_scan_stop(struct nvhi_ctrlr *ctrlr, int err);
 /* Tells the owner that all namespaces are gone. */
 void nvhi_ns_drop_all(struct nvhi_ctrlr *ctrlr);

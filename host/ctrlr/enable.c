@@ -1,7 +1,7 @@
 /*
- * Enabling: CAP, VS, CC.EN = 1, CSTS.RDY within the time that CAP.TO (or CRTO) allows. The controller
- * is fresh: a Fabrics association begins with CC.EN = 0, and a PCIe transport disables the device when
- * it connects the admin queue. Home reactor. Base Specification 2.1 section 3.5.3.
+ * Enabling: CAP, VS, CC.EN = 1, CSTS.RDY within the time that CAP.TO (or CRTO) allows. The
+ * controller is fresh: a Fabrics association begins with CC.EN = 0, and a PCIe transport disables
+ * the device when it connects the admin queue. Home reactor. Base Specification 2.1 section 3.5.3.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /*
- * Identify Controller (CNS 01h) and the NVM command set's limits (CNS 06h): every field that we rely on
- * is checked, then unpacked into caps. Home reactor. Base Specification 2.1 section 5.1.13.2.1.
+ * Identify Controller (CNS 01h) and the NVM command set's limits (CNS 06h): every field that we
+ * rely on is checked, then unpacked into caps. Home reactor. Base Specification 2.1
+ * section 5.1.13.2.1.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -8,10 +9,10 @@
 
 #include "host/ctrlr/ctrlr_impl.h"
 
-#define IOCCSZ_UNIT 16u
-#define CAPSULE_MAX (16u << 20) /* in-capsule data we make use of at most */
+#define IOCCSZ_UNIT  16u
+#define CAPSULE_MAX  (16u << 20) /* in-capsule data we make use of at most */
 #define TRANSFER_MAX (64u << 20) /* bytes a command at most, whatever MDTS says */
-#define SHIFT_MAX 14u		/* powers of two of pages that still fit TRANSFER_MAX */
+#define SHIFT_MAX    14u         /* powers of two of pages that still fit TRANSFER_MAX */
 
 enum identify_step {
 	IDENTIFY_CTRLR,
@@ -71,8 +72,8 @@ static int check_identity(const struct nvhi_ctrlr *ctrlr, const struct nvh_id_ct
 		snprintf(text, len, "SUBNQN is not terminated");
 		return -EPROTO;
 	}
-	/* The well-known discovery NQN may be answered by a discovery subsystem of another name, and
-	 * controllers before 1.2.1 have none. */
+	/* The well-known discovery NQN may be answered by a discovery subsystem of another name,
+	 * and controllers before 1.2.1 have none. */
 	if (ctrlr->transport->fabrics && id->subnqn[0] && strcmp(subnqn, NVH_DISCOVERY_NQN) != 0 &&
 	    strcmp(id->subnqn, subnqn) != 0) {
 		snprintf(text, len, "SUBNQN is not %s", subnqn);
@@ -88,8 +89,9 @@ static int check_type(const struct nvhi_ctrlr *ctrlr, const struct nvh_id_ctrlr 
 
 	if (id->cntrltype == NVH_CNTRLTYPE_UNREPORTED || discovery == ctrlr->opts.discovery)
 		return 0;
-	snprintf(text, len, discovery ? "it is a discovery controller (use discover)"
-				      : "it is no discovery controller (use connect)");
+	snprintf(text, len,
+		 discovery ? "it is a discovery controller (use discover)"
+			   : "it is no discovery controller (use connect)");
 	return -EPROTO;
 }
 

@@ -82,7 +82,8 @@ const struct nvhi_ioq_req *nvhi_ioq_oldest(const struct nvhi_ioq *ioq)
 	return nvhi_list_first(&ioq->inflight, struct nvhi_ioq_req, link);
 }
 
-/* ---- waiting for a request --------------------------------------------------------------------- */
+/* ---- waiting for a request ---------------------------------------------------------------------
+ */
 
 int nvhi_ioq_wait(struct nvhi_ioq *ioq, struct nvhi_ioq_waiter *waiter)
 {
@@ -98,7 +99,8 @@ void nvhi_ioq_unwait(struct nvhi_ioq *ioq, struct nvhi_ioq_waiter *waiter)
 	nvhi_list_del(&waiter->link);
 }
 
-/* One after the other while there is room; those who wait again come after all that waited before. */
+/* One after the other while there is room; those who wait again come after all that waited before.
+ */
 static void ioq_serve(struct nvhi_ioq *ioq)
 {
 	struct nvhi_list turn;
@@ -109,7 +111,8 @@ static void ioq_serve(struct nvhi_ioq *ioq)
 	nvhi_list_splice_tail(&turn, &ioq->waiters);
 	ioq->serving = true;
 	while (!nvhi_list_empty(&turn) && ioq->out < ioq->depth && ioq->state == NVHI_IOQ_LIVE) {
-		struct nvhi_ioq_waiter *waiter = nvhi_list_first(&turn, struct nvhi_ioq_waiter, link);
+		struct nvhi_ioq_waiter *waiter =
+			nvhi_list_first(&turn, struct nvhi_ioq_waiter, link);
 
 		nvhi_list_del(&waiter->link);
 		waiter->fn(waiter, 0);
@@ -134,7 +137,8 @@ void nvhi_ioq_fail_waiters(struct nvhi_ioq *ioq)
 	}
 }
 
-/* ---- requests ---------------------------------------------------------------------------------- */
+/* ---- requests ----------------------------------------------------------------------------------
+ */
 
 struct nvhi_ioq_req *nvhi_ioq_get(struct nvhi_ioq *ioq)
 {

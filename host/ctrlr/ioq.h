@@ -1,9 +1,10 @@
 /*
- * The I/O queue of a controller on one reactor: a pool of requests, those who wait for one, those who
- * watch its state, and a watchdog on the oldest command. All of it is used on that reactor only; the
- * object outlives reconnects, the queue pair inside comes and goes.
+ * The I/O queue of a controller on one reactor: a pool of requests, those who wait for one, those
+ * who watch its state, and a watchdog on the oldest command. All of it is used on that reactor
+ * only; the object outlives reconnects, the queue pair inside comes and goes.
  *
- * I/O path: nvhi_ioq_get -> fill -> nvhi_ioq_submit -> done -> back in the pool. No allocation, no lock.
+ * I/O path: nvhi_ioq_get -> fill -> nvhi_ioq_submit -> done -> back in the pool. No allocation, no
+ * lock.
  */
 #ifndef NVHI_HOST_CTRLR_IOQ_H
 #define NVHI_HOST_CTRLR_IOQ_H
@@ -17,11 +18,11 @@ struct nvhi_ioq;
 struct nvhi_ioq_req;
 
 #define NVHI_IOQ_STATES(X)                                                                         \
-	X(ABSENT, absent)	  /* no queue pair (not connected, or not granted) */               \
-	X(CONNECTING, connecting)                                                                   \
-	X(READY, ready)		  /* connected; opens when the controller is LIVE */                \
-	X(LIVE, live)		  /* takes requests */                                              \
-	X(LOST, lost)		  /* broken or being closed; requests are being given back */
+	X(ABSENT, absent) /* no queue pair (not connected, or not granted) */                      \
+	X(CONNECTING, connecting)                                                                  \
+	X(READY, ready) /* connected; opens when the controller is LIVE */                         \
+	X(LIVE, live)   /* takes requests */                                                       \
+	X(LOST, lost)   /* broken or being closed; requests are being given back */
 
 enum nvhi_ioq_state {
 #define X(upper, lower) NVHI_IOQ_##upper,
@@ -29,12 +30,13 @@ enum nvhi_ioq_state {
 #undef X
 };
 
-/* err < 0: no completion came and the command may have been executed unless !req.sent; err == 0: read
- * the status. The request goes back to the pool when this returns. May get and submit others. */
+/* err < 0: no completion came and the command may have been executed unless !req.sent; err == 0:
+ * read the status. The request goes back to the pool when this returns. May get and submit others.
+ */
 typedef void (*nvhi_ioq_req_fn)(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl);
 
 struct nvhi_ioq_req {
-	struct nvhi_req req;	   /* fill cmd, data, len, dir, short_ok; not done */
+	struct nvhi_req req; /* fill cmd, data, len, dir, short_ok; not done */
 	nvhi_ioq_req_fn done;
 	/* the submitter's own, untouched by the queue */
 	void *owner;
@@ -42,12 +44,12 @@ struct nvhi_ioq_req {
 	struct nvhi_list owner_link;
 	/* the queue's */
 	struct nvhi_ioq *ioq;
-	struct nvhi_list link;	   /* in flight, oldest first; or free */
-	uint8_t late;		   /* its Abort: 0 not asked for, 1 wanted, 2 sent */
+	struct nvhi_list link; /* in flight, oldest first; or free */
+	uint8_t late;          /* its Abort: 0 not asked for, 1 wanted, 2 sent */
 };
 
-/* Told about each change of state, on the queue's reactor. On LOST every request lent comes back with
- * err < 0 afterwards. May submit; may unwatch itself. */
+/* Told about each change of state, on the queue's reactor. On LOST every request lent comes back
+ * with err < 0 afterwards. May submit; may unwatch itself. */
 struct nvhi_ioq_watch;
 typedef void (*nvhi_ioq_watch_fn)(struct nvhi_ioq_watch *watch, struct nvhi_ioq *ioq,
 				  enum nvhi_ioq_state state);
@@ -64,7 +66,7 @@ struct nvhi_ioq_waiter;
 typedef void (*nvhi_ioq_waiter_fn)(struct nvhi_ioq_waiter *waiter, int err);
 struct nvhi_ioq_waiter {
 	nvhi_ioq_waiter_fn fn;
-	struct nvhi_list link;	/* nvhi_list_init before first use; empty when not waiting */
+	struct nvhi_list link; /* nvhi_list_init before first use; empty when not waiting */
 };
 /* -ENOTCONN when not LIVE. */
 int nvhi_ioq_wait(struct nvhi_ioq *ioq, struct nvhi_ioq_waiter *waiter);
@@ -80,12 +82,13 @@ uint32_t nvhi_ioq_inflight(const struct nvhi_ioq *ioq);
 /* The oldest command in flight, NULL when none; req.submit_ns is its age. */
 const struct nvhi_ioq_req *nvhi_ioq_oldest(const struct nvhi_ioq *ioq);
 
-/* A free request, NULL when the queue is not LIVE, is full, or others wait already (they come first). */
+/* A free request, NULL when the queue is not LIVE, is full, or others wait already (they come
+ * first). */
 struct nvhi_ioq_req *nvhi_ioq_get(struct nvhi_ioq *ioq);
 /* One that was got but not submitted. */
 void nvhi_ioq_put(struct nvhi_ioq *ioq, struct nvhi_ioq_req *r);
-/* Lends r to the transport; done comes exactly once, never inside. -ENOTCONN: the queue was lost since
- * nvhi_ioq_get; r is still the caller's (put it back). */
+/* Lends r to the transport; done comes exactly once, never inside. -ENOTCONN: the queue was lost
+ * since nvhi_ioq_get; r is still the caller's (put it back). */
 int nvhi_ioq_submit(struct nvhi_ioq *ioq, struct nvhi_ioq_req *r);
 /* Asks the controller to abort r (Abort command through home); r completes as ever. Once a request;
  * r must be in flight. */

@@ -13,22 +13,22 @@ struct nvhi_ioq {
 	struct nvhi_qpair *qpair;
 	const struct nvhi_transport *transport;
 	struct nvhi_list free;
-	struct nvhi_list inflight;	/* oldest first */
-	uint32_t out;			/* requests not in the pool */
-	uint32_t depth;			/* that may be out */
-	bool serving;			/* a waiter is being served: it comes before others */
+	struct nvhi_list inflight; /* oldest first */
+	uint32_t out;              /* requests not in the pool */
+	uint32_t depth;            /* that may be out */
+	bool serving;              /* a waiter is being served: it comes before others */
 	struct nvhi_list waiters;
-	uint64_t completions;		/* read by home, too */
+	uint64_t completions; /* read by home, too */
 	struct nvh_reactor *reactor;
-	uint64_t timeout_ns;		/* 0: no watchdog */
+	uint64_t timeout_ns; /* 0: no watchdog */
 	struct nvhi_timer watchdog;
 
 	/* Its reactor's: life. */
 	struct nvhi_list watches;
 	struct nvhi_qpair_events events;
 	bool revoking;
-	bool stop_owed;			/* home waits for `stopped` */
-	bool abort_out;			/* an Abort is at home */
+	bool stop_owed; /* home waits for `stopped` */
+	bool abort_out; /* an Abort is at home */
 	struct nvhi_ioq_req *pool;
 	uint32_t pool_size;
 	uint16_t qid;

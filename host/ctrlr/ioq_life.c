@@ -1,7 +1,7 @@
 /*
- * A queue's life on its own reactor: the queue pair is created, connected, opened, lost, revoked and
- * destroyed here, as home's messages and the transport's events ask for; whoever watches is told. A
- * broken queue takes its requests back at once and tells home. Its reactor.
+ * A queue's life on its own reactor: the queue pair is created, connected, opened, lost, revoked
+ * and destroyed here, as home's messages and the transport's events ask for; whoever watches is
+ * told. A broken queue takes its requests back at once and tells home. Its reactor.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +9,8 @@
 
 #include "host/ctrlr/ioq_impl.h"
 
-/* ---- watching ---------------------------------------------------------------------------------- */
+/* ---- watching ----------------------------------------------------------------------------------
+ */
 
 void nvhi_ioq_watch(struct nvhi_ioq *ioq, struct nvhi_ioq_watch *watch, nvhi_ioq_watch_fn fn)
 {
@@ -53,7 +54,8 @@ const char *nvhi_ioq_state_name(enum nvhi_ioq_state state)
 	return names[state];
 }
 
-/* ---- the queue pair ----------------------------------------------------------------------------- */
+/* ---- the queue pair -----------------------------------------------------------------------------
+ */
 
 static struct nvhi_ioq *ioq_of(struct nvhi_qpair *qpair)
 {
@@ -135,7 +137,8 @@ static void ioq_lost(struct nvhi_qpair *qpair, int err, const char *why)
 	nvhi_ioq_lose(ioq_of(qpair), err, why);
 }
 
-/* ---- messages from home --------------------------------------------------------------------------- */
+/* ---- messages from home
+ * --------------------------------------------------------------------------- */
 
 void nvhi_ioq_on_start(struct nvhi_msg *msg)
 {

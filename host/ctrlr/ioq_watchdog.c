@@ -1,7 +1,7 @@
 /*
- * Late commands of a queue: one timer looks at the oldest. Past the I/O timeout it is aborted (through
- * home's admin queue); when that does not bring it back the queue is given up, which resets the
- * controller. An idle queue has no timer running. Its reactor.
+ * Late commands of a queue: one timer looks at the oldest. Past the I/O timeout it is aborted
+ * (through home's admin queue); when that does not bring it back the queue is given up, which
+ * resets the controller. An idle queue has no timer running. Its reactor.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -89,7 +89,8 @@ void nvhi_ioq_watchdog_fire(struct nvhi_timer *timer)
 			break;
 		if (r->late)
 			continue;
-		nvhi_log(WARN, CTRLR, "%s/q%u: %s (cid 0x%04x) not answered within %llu ms: aborting it",
+		nvhi_log(WARN, CTRLR,
+			 "%s/q%u: %s (cid 0x%04x) not answered within %llu ms: aborting it",
 			 ioq->ctrlr->name, ioq->qid, nvh_io_opc_name(r->req.cmd.opc),
 			 nvh_le16_get(r->req.cmd.cid),
 			 (unsigned long long)(ioq->timeout_ns / NVHI_NSEC_PER_MSEC));

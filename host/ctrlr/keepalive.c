@@ -1,8 +1,8 @@
 /*
  * Keep Alive: sent at half of KATO, with a deadline of its own, so that a peer that went silent is
- * noticed within KATO although nothing else is being asked. Traffic-based keep-alive (CTRATT.TBKAS):
- * looked at twice as often, and skipped where commands completed since the last look. One timer, no
- * other work when idle. Home reactor. Base Specification 2.1 section 3.9.
+ * noticed within KATO although nothing else is being asked. Traffic-based keep-alive
+ * (CTRATT.TBKAS): looked at twice as often, and skipped where commands completed since the last
+ * look. One timer, no other work when idle. Home reactor. Base Specification 2.1 section 3.9.
  */
 #include <errno.h>
 #include <string.h>
@@ -84,7 +84,8 @@ void nvhi_keepalive_start(struct nvhi_ctrlr *ctrlr)
 	if (!ctrlr->caps.kato_ms)
 		return;
 	if (ctrlr->transport->fabrics && !ctrlr->caps.kas)
-		nvhi_log(WARN, CTRLR, "%s: took KATO %u ms but tells no keep-alive granularity (KAS 0)",
+		nvhi_log(WARN, CTRLR,
+			 "%s: took KATO %u ms but tells no keep-alive granularity (KAS 0)",
 			 ctrlr->name, ctrlr->caps.kato_ms);
 	ctrlr->ka.timer.fn = ka_on_timer;
 	ctrlr->ka.seen = 0;

@@ -1,9 +1,9 @@
 /*
- * The controller's life: the state table with its legal edges, the deadline of each state, the one gate
- * for failures, tearing an association down, deleting. Home reactor.
+ * The controller's life: the state table with its legal edges, the deadline of each state, the one
+ * gate for failures, tearing an association down, deleting. Home reactor.
  *
- * What the owner asks for, and tearing down, is done at the top of a turn (nvhi_ctrlr_run_wants): so no
- * duty is torn down from under its own feet, and owners may call anything from their events.
+ * What the owner asks for, and tearing down, is done at the top of a turn (nvhi_ctrlr_run_wants):
+ * so no duty is torn down from under its own feet, and owners may call anything from their events.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -47,7 +47,8 @@ const char *nvhi_ctrlr_state_name(enum nvhi_ctrlr_state state)
 	return ctrlr_state_names[state];
 }
 
-/* ---- states and their deadlines --------------------------------------------------------------- */
+/* ---- states and their deadlines ---------------------------------------------------------------
+ */
 
 void nvhi_ctrlr_kick(struct nvhi_ctrlr *ctrlr)
 {
@@ -190,7 +191,8 @@ void nvhi_ctrlr_fail(struct nvhi_ctrlr *ctrlr, int err, const struct nvh_cpl *cp
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	if (ctrlr->state == NVHI_CTRLR_DISABLING || ctrlr->state == NVHI_CTRLR_SHUTDOWN) {
-		nvhi_log(INFO, CTRLR, "%s: %s: %s; closing the connection", ctrlr->name, what, text);
+		nvhi_log(INFO, CTRLR, "%s: %s: %s; closing the connection", ctrlr->name, what,
+			 text);
 		life_end(ctrlr, ctrlr->state == NVHI_CTRLR_SHUTDOWN);
 		return;
 	}
@@ -318,7 +320,8 @@ void nvhi_ctrlr_become_live(struct nvhi_ctrlr *ctrlr)
 	life_tell_resetters(ctrlr, 0);
 }
 
-/* ---- what the owner asks for ------------------------------------------------------------------ */
+/* ---- what the owner asks for ------------------------------------------------------------------
+ */
 
 void nvhi_ctrlr_start(struct nvhi_ctrlr *ctrlr)
 {

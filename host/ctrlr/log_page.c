@@ -10,7 +10,7 @@
 
 #define LOG_CHUNK_MAX (128u << 10)
 #define LOG_PLAIN_MAX (4096u * 4u) /* NUMD of 12 bits, before extended log data */
-#define LOG_RETRIES 2u
+#define LOG_RETRIES   2u
 
 static void log_next(struct nvhi_log_page *log);
 
@@ -42,10 +42,9 @@ static void log_next(struct nvhi_log_page *log)
 	memset(&log->admin, 0, sizeof(log->admin));
 	cmd->opc = NVH_ADM_GET_LOG_PAGE;
 	nvh_le32_put(&cmd->nsid, log->nsid);
-	nvh_le32_put(&cmd->cdw10, log->lid |
-					  (uint32_t)(log->lsp & NVH_LOG_LSP_MASK) << NVH_LOG_LSP_SHIFT |
-					  (log->rae ? NVH_LOG_RAE : 0) |
-					  (numd & 0xffff) << NVH_LOG_NUMDL_SHIFT);
+	nvh_le32_put(&cmd->cdw10,
+		     log->lid | (uint32_t)(log->lsp & NVH_LOG_LSP_MASK) << NVH_LOG_LSP_SHIFT |
+			     (log->rae ? NVH_LOG_RAE : 0) | (numd & 0xffff) << NVH_LOG_NUMDL_SHIFT);
 	nvh_le32_put(&cmd->cdw11, numd >> 16 | (uint32_t)log->lsi << NVH_LOG_LSI_SHIFT);
 	nvh_le32_put(&cmd->cdw12, (uint32_t)offset);
 	nvh_le32_put(&cmd->cdw13, (uint32_t)(offset >> 32));
@@ -59,8 +58,8 @@ static void log_next(struct nvhi_log_page *log)
 
 int nvhi_log_page_read_internal(struct nvhi_ctrlr *ctrlr, struct nvhi_log_page *log)
 {
-	uint32_t max = ctrlr->caps.max_transfer < LOG_CHUNK_MAX ? ctrlr->caps.max_transfer
-								: LOG_CHUNK_MAX;
+	uint32_t max =
+		ctrlr->caps.max_transfer < LOG_CHUNK_MAX ? ctrlr->caps.max_transfer : LOG_CHUNK_MAX;
 	/* A discovery log has no other way to be read, whatever LPA says. */
 	bool extended = (ctrlr->caps.lpa & NVH_LPA_EXTENDED) || ctrlr->opts.discovery;
 

@@ -1,7 +1,8 @@
 /*
- * What host and controller agree on after identify: number of queues, Host Behavior Support (without it
- * CRD is never reported), which events are told; then keep-alive and AERs run, queues and namespaces
- * follow. KATO was agreed on in Connect. Home reactor. Base Specification 2.1 section 5.1.25.
+ * What host and controller agree on after identify: number of queues, Host Behavior Support
+ * (without it CRD is never reported), which events are told; then keep-alive and AERs run, queues
+ * and namespaces follow. KATO was agreed on in Connect. Home reactor. Base Specification 2.1
+ * section 5.1.25.
  */
 #include <errno.h>
 #include <string.h>
@@ -40,8 +41,7 @@ static void queues_granted(struct nvhi_ctrlr *ctrlr, const struct nvh_cpl *cpl)
 	if (granted < ctrlr->nr_ioqs)
 		nvhi_log(INFO, CTRLR, "%s: %u of %u I/O queues granted", ctrlr->name, granted,
 			 ctrlr->nr_ioqs);
-	ctrlr->caps.nr_io_queues =
-		(uint16_t)(granted < ctrlr->nr_ioqs ? granted : ctrlr->nr_ioqs);
+	ctrlr->caps.nr_io_queues = (uint16_t)(granted < ctrlr->nr_ioqs ? granted : ctrlr->nr_ioqs);
 }
 
 static void negotiate_refused(struct nvhi_ctrlr *ctrlr, const struct nvh_cpl *cpl)
@@ -100,8 +100,8 @@ static void ask_behavior(struct nvhi_ctrlr *ctrlr)
 
 	memset(behavior, 0, sizeof(*behavior));
 	behavior->acre = 1;
-	ask_feature(ctrlr, NEGOTIATE_BEHAVIOR, "set host behavior support", NVH_FID_HOST_BEHAVIOR, 0,
-		    sizeof(*behavior));
+	ask_feature(ctrlr, NEGOTIATE_BEHAVIOR, "set host behavior support", NVH_FID_HOST_BEHAVIOR,
+		    0, sizeof(*behavior));
 }
 
 static void negotiate_finish(struct nvhi_ctrlr *ctrlr)
@@ -147,7 +147,8 @@ void nvhi_ctrlr_negotiate(struct nvhi_ctrlr *ctrlr)
 			     ctrlr->opts.transport.connect_timeout_ms);
 	ctrlr->caps.nr_io_queues = 0;
 	if (wants_queues(ctrlr) && nvh_cap_mqes(ctrlr->caps.cap) == 0) {
-		nvhi_ctrlr_fail(ctrlr, -EPROTO, NULL, "configure", "CAP.MQES of 1 entry is no queue");
+		nvhi_ctrlr_fail(ctrlr, -EPROTO, NULL, "configure",
+				"CAP.MQES of 1 entry is no queue");
 		return;
 	}
 	ctrlr->caps.queue_depth = queue_depth(ctrlr);

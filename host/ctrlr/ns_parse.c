@@ -1,15 +1,15 @@
 /*
  * Identify Namespace unpacked and checked: NVM command set (CNS 00h) and what is independent of the
- * command set (CNS 08h). Pure; every byte is a stranger's. NVM Command Set Specification 1.1 section
- * 4.1.5.1, Base Specification 2.1 section 5.1.13.2.8.
+ * command set (CNS 08h). Pure; every byte is a stranger's. NVM Command Set Specification 1.1
+ * section 4.1.5.1, Base Specification 2.1 section 5.1.13.2.8.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "host/ctrlr/ctrlr_impl.h"
 
-#define LBADS_MIN 9u
-#define LBADS_MAX 31u
+#define LBADS_MIN    9u
+#define LBADS_MAX    31u
 #define IO_LBADS_MAX 16u /* larger blocks are listed but get no I/O */
 
 static void parse_format(const struct nvh_id_ns *id, const struct nvh_lbaf *format,

@@ -1,8 +1,9 @@
 /*
  * Reading the namespaces: the active list in chunks of 1,024 (CNS 02h), then of each namespace its
  * descriptors (CNS 03h) and its data (CNS 00h, or 08h for other command sets), a few at a time. The
- * result is a new table that takes the old one's place at once; what could not be read or is malformed
- * keeps its last good data and is read again later. Home reactor. Base Specification 2.1 section 5.1.13.
+ * result is a new table that takes the old one's place at once; what could not be read or is
+ * malformed keeps its last good data and is read again later. Home reactor. Base Specification 2.1
+ * section 5.1.13.
  */
 #include <assert.h>
 #include <errno.h>
@@ -12,10 +13,10 @@
 #include "host/ctrlr/ctrlr_impl.h"
 #include "host/ctrlr/ns_desc.h"
 
-#define SCAN_ROOM_MIN 64u
+#define SCAN_ROOM_MIN   64u
 #define SCAN_REPEAT_MAX 6u
-#define SCAN_REPEAT_MS 500u	/* doubled each time */
-#define SCAN_AGAIN_MS 50u	/* between two scans that events ask for */
+#define SCAN_REPEAT_MS  500u /* doubled each time */
+#define SCAN_AGAIN_MS   50u  /* between two scans that events ask for */
 
 enum scan_step {
 	SCAN_DESC,
@@ -110,7 +111,8 @@ static void scan_complete(struct nvhi_ctrlr *ctrlr)
 	scan_finish(ctrlr, 0);
 }
 
-/* ---- one namespace ---------------------------------------------------------------------------- */
+/* ---- one namespace ----------------------------------------------------------------------------
+ */
 
 static void slot_send(struct nvhi_scan_slot *slot, enum scan_step step);
 
@@ -262,7 +264,8 @@ static void slot_start(struct nvhi_scan_slot *slot, uint32_t index)
 		slot_send(slot, SCAN_DESC);
 }
 
-/* ---- all of them ------------------------------------------------------------------------------ */
+/* ---- all of them ------------------------------------------------------------------------------
+ */
 
 static bool scan_is_changed(const struct nvhi_scan *scan, uint32_t nsid)
 {
@@ -312,7 +315,8 @@ static void scan_pump(struct nvhi_ctrlr *ctrlr)
 		scan_complete(ctrlr);
 }
 
-/* ---- the list --------------------------------------------------------------------------------- */
+/* ---- the list ---------------------------------------------------------------------------------
+ */
 
 static int scan_append(struct nvhi_scan *scan, uint32_t nsid)
 {
@@ -416,7 +420,8 @@ static void scan_start(struct nvhi_ctrlr *ctrlr, bool full)
 	scan_list(ctrlr);
 }
 
-/* ---- asked for -------------------------------------------------------------------------------- */
+/* ---- asked for --------------------------------------------------------------------------------
+ */
 
 void nvhi_scan_request(struct nvhi_ctrlr *ctrlr, bool full, const uint32_t *changed, uint32_t count)
 {

@@ -1,5 +1,6 @@
 /*
- * The namespaces of a controller, by NSID, and what differs between two readings of them. Home reactor.
+ * The namespaces of a controller, by NSID, and what differs between two readings of them. Home
+ * reactor.
  */
 #include <stdlib.h>
 

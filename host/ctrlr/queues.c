@@ -9,9 +9,10 @@
 
 #include "host/ctrlr/ioq_impl.h"
 
-/* Backstop of the state: the transport bounds each step of a connect, admin.c each command of the scan. */
+/* Backstop of the state: the transport bounds each step of a connect, admin.c each command of the
+ * scan. */
 #define QUEUES_SCAN_MS 30000u
-#define QUEUES_STEPS 3u
+#define QUEUES_STEPS   3u
 
 static void queues_on_connected(struct nvhi_msg *msg)
 {
@@ -67,7 +68,8 @@ static void queues_on_abort_wanted(struct nvhi_msg *msg)
 		nvhi_abort_queue(ioq->ctrlr, &ioq->abort, ioq->qid, ioq->abort_cid);
 }
 
-/* ---- together --------------------------------------------------------------------------------- */
+/* ---- together ---------------------------------------------------------------------------------
+ */
 
 int nvhi_queues_init(struct nvhi_ctrlr *ctrlr)
 {
@@ -126,7 +128,8 @@ void nvhi_queues_start(struct nvhi_ctrlr *ctrlr)
 
 void nvhi_queues_check(struct nvhi_ctrlr *ctrlr)
 {
-	if (ctrlr->state == NVHI_CTRLR_QUEUES && ctrlr->ioqs_connecting == 0 && !ctrlr->scan.running)
+	if (ctrlr->state == NVHI_CTRLR_QUEUES && ctrlr->ioqs_connecting == 0 &&
+	    !ctrlr->scan.running)
 		nvhi_ctrlr_become_live(ctrlr);
 }
 

@@ -43,7 +43,8 @@ void nvhi_reconnect_arm_loss(struct nvhi_ctrlr *ctrlr)
 		reconnect_arm(ctrlr, &ctrlr->loss_timer, ctrlr->opts.ctrl_loss_tmo_s);
 }
 
-/* A controller that stayed up for a while begins its back-off anew; one that flaps goes on with it. */
+/* A controller that stayed up for a while begins its back-off anew; one that flaps goes on with it.
+ */
 void nvhi_reconnect_lost(struct nvhi_ctrlr *ctrlr)
 {
 	uint64_t up = nvhi_reactor_now(ctrlr->home) - ctrlr->live_since;
@@ -69,8 +70,8 @@ void nvhi_reconnect_stop(struct nvhi_ctrlr *ctrlr)
 	nvhi_timer_cancel(ctrlr->home, &ctrlr->fast_fail_timer);
 }
 
-/* A refusal for good (DNR) ends only what never worked: a target that comes back after a crash may know
- * its subsystems a moment after its listeners. */
+/* A refusal for good (DNR) ends only what never worked: a target that comes back after a crash may
+ * know its subsystems a moment after its listeners. */
 bool nvhi_reconnect_wanted(const struct nvhi_ctrlr *ctrlr, const struct nvh_cpl *cpl)
 {
 	if (ctrlr->opts.discovery && !ctrlr->opts.persistent)

@@ -1,6 +1,6 @@
 /*
- * Properties (registers) of the controller, one operation at a time on the admin queue, and looking at
- * CSTS again and again with growing pauses. Home reactor. Base Specification 2.1 section 3.1.4.
+ * Properties (registers) of the controller, one operation at a time on the admin queue, and looking
+ * at CSTS again and again with growing pauses. Home reactor. Base Specification 2.1 section 3.1.4.
  */
 #include <assert.h>
 
@@ -21,8 +21,8 @@ static void reg_prepare(struct nvhi_ctrlr *ctrlr, uint32_t offset, uint8_t size,
 {
 	assert(!ctrlr->reg_out);
 	ctrlr->reg_out = true;
-	ctrlr->reg = (struct nvhi_reg_op){
-		.offset = offset, .size = size, .value = value, .done = done};
+	ctrlr->reg =
+		(struct nvhi_reg_op){.offset = offset, .size = size, .value = value, .done = done};
 }
 
 void nvhi_ctrlr_reg_get(struct nvhi_ctrlr *ctrlr, uint32_t offset, uint8_t size,
@@ -53,7 +53,8 @@ bool nvhi_ctrlr_poll_again(struct nvhi_ctrlr *ctrlr, nvhi_timer_fn fn)
 			      ctrlr->poll_ms * NVHI_NSEC_PER_MSEC) == 0;
 }
 
-/* What we write to CC, enabled: NVM or all command sets, the smallest page, entries of 64 and 16. */
+/* What we write to CC, enabled: NVM or all command sets, the smallest page, entries of 64 and 16.
+ */
 uint32_t nvhi_ctrlr_cc(const struct nvhi_ctrlr *ctrlr)
 {
 	uint64_t cap = ctrlr->caps.cap;

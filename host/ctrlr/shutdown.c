@@ -1,7 +1,8 @@
 /*
- * Leaving in order, once the I/O queues are closed: CC.SHN and CSTS.SHST before deleting, CC.EN = 0 and
- * CSTS.RDY = 0 before a reset that was asked for. Both bounded; when the controller does not answer, the
- * connection is closed all the same. Home reactor. Base Specification 2.1 sections 3.5 and 3.6.
+ * Leaving in order, once the I/O queues are closed: CC.SHN and CSTS.SHST before deleting, CC.EN = 0
+ * and CSTS.RDY = 0 before a reset that was asked for. Both bounded; when the controller does not
+ * answer, the connection is closed all the same. Home reactor. Base Specification 2.1 sections 3.5
+ * and 3.6.
  */
 #include <errno.h>
 #include <string.h>
@@ -46,8 +47,8 @@ static void leave_on_csts(struct nvhi_reg_op *op, int err, const struct nvh_cpl 
 	if (leave_is_done(ctrlr, (uint32_t)op->value))
 		nvhi_ctrlr_left(ctrlr);
 	else if (!nvhi_ctrlr_poll_again(ctrlr, leave_on_poll))
-		nvhi_ctrlr_fail(ctrlr, -ETIMEDOUT, NULL, ctrlr->step, "not done in time (CSTS 0x%x)",
-				(uint32_t)op->value);
+		nvhi_ctrlr_fail(ctrlr, -ETIMEDOUT, NULL, ctrlr->step,
+				"not done in time (CSTS 0x%x)", (uint32_t)op->value);
 }
 
 static void leave_poll(struct nvhi_ctrlr *ctrlr)

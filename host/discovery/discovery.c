@@ -1,6 +1,6 @@
 /*
- * Discovery: the log of a discovery controller, read by the steps that fabric/discovery_log.h asks for
- * (header, entries, header again while GENCTR moves), and the one-shot that connects, reads and
+ * Discovery: the log of a discovery controller, read by the steps that fabric/discovery_log.h asks
+ * for (header, entries, header again while GENCTR moves), and the one-shot that connects, reads and
  * disconnects. Home reactor. Base Specification 2.1 sections 3.1.3.3 and 5.1.12.3.1.
  */
 #include "host/discovery/discovery.h"
@@ -14,7 +14,8 @@
 
 #define DISCOVERY_CHUNK (32u << 10)
 
-/* ---- reading the log --------------------------------------------------------------------------- */
+/* ---- reading the log ---------------------------------------------------------------------------
+ */
 
 struct nvhi_discovery_read {
 	struct nvhi_ctrlr *ctrlr;
@@ -130,13 +131,14 @@ int nvhi_discovery_read(struct nvhi_ctrlr *ctrlr, nvhi_discovery_read_fn done, v
 	return read_start(ctrlr, done, arg, &read);
 }
 
-/* ---- connect, read, disconnect ------------------------------------------------------------------- */
+/* ---- connect, read, disconnect
+ * ------------------------------------------------------------------- */
 
 struct discovery_once {
 	struct nvhi_ctrlr_owner owner;
 	struct nvhi_ctrlr *ctrlr;
-	struct nvhi_discovery_read *read;	/* under way */
-	struct nvhi_discovery_reader reader;	/* the log, kept until the controller is gone */
+	struct nvhi_discovery_read *read;    /* under way */
+	struct nvhi_discovery_reader reader; /* the log, kept until the controller is gone */
 	struct nvhi_ctrlr_error error;
 	bool have;
 	nvhi_discovery_read_fn done;

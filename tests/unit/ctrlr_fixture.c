@@ -29,7 +29,8 @@ struct fake_cmd {
 	bool held, identify;
 };
 
-/* ---- time ---------------------------------------------------------------------------------------- */
+/* ---- time
+ * ---------------------------------------------------------------------------------------- */
 
 static uint64_t world_clock_now(const struct nvhi_clock *clock)
 {
@@ -104,7 +105,8 @@ void world_run_ms(uint64_t ms)
 	world_run_ns(ms * NVHI_NSEC_PER_MSEC);
 }
 
-/* ---- the controller's model -------------------------------------------------------------------------- */
+/* ---- the controller's model
+ * -------------------------------------------------------------------------- */
 
 void fake_init(struct fake_ctrlr *fake)
 {
@@ -276,10 +278,9 @@ static unsigned int fake_get_log(struct fake_ctrlr *fake, const struct nvh_cmd *
 
 	fake->log[lid]++;
 	if (lid == NVH_LID_DISCOVERY)
-		fake_discovery_log(fake,
-				   nvh_le32_get(cmd->cdw12) |
-					   (uint64_t)nvh_le32_get(cmd->cdw13) << 32,
-				   buf, (numd + 1) * 4);
+		fake_discovery_log(
+			fake, nvh_le32_get(cmd->cdw12) | (uint64_t)nvh_le32_get(cmd->cdw13) << 32,
+			buf, (numd + 1) * 4);
 	if (lid == NVH_LID_CHANGED_NS)
 		for (uint32_t i = 0; i < fake->nr_changed; i++)
 			nvh_le32_put(&list->nsid[i], fake->changed[i]);
@@ -309,7 +310,8 @@ static unsigned int fake_admin(struct fake_ctrlr *fake, const struct nvh_cmd *cm
 	}
 }
 
-/* ---- commands in flight -------------------------------------------------------------------------------- */
+/* ---- commands in flight
+ * -------------------------------------------------------------------------------- */
 
 static void fake_cmd_done(struct fake_cmd *cmd, int err, const struct nvh_cpl *cpl)
 {
@@ -335,7 +337,8 @@ static void fake_cmd_fire(struct nvhi_timer *timer)
 	fake_cmd_done(cmd, 0, &cpl);
 }
 
-/* What a real transport has ready does not fail here either: a planned failure hits the host only. */
+/* What a real transport has ready does not fail here either: a planned failure hits the host only.
+ */
 static void *fake_alloc(size_t size)
 {
 	void *p = calloc(1, size);
@@ -467,7 +470,8 @@ void fake_release(struct fake_qpair *q, uint32_t count)
 	}
 }
 
-/* ---- queue pairs ----------------------------------------------------------------------------------------- */
+/* ---- queue pairs
+ * ----------------------------------------------------------------------------------------- */
 
 static int fake_open(const struct nvhi_tctrlr_opts *opts, struct nvhi_tctrlr **ret_tctrlr)
 {
@@ -597,7 +601,8 @@ static void fake_destroy(struct nvhi_qpair *qpair)
 	free(q);
 }
 
-/* ---- properties -------------------------------------------------------------------------------------------- */
+/* ---- properties
+ * -------------------------------------------------------------------------------------------- */
 
 static uint32_t fake_csts(struct fake_ctrlr *fake)
 {

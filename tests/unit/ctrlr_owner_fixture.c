@@ -152,7 +152,8 @@ void owner_connect(struct test_owner *owner, const struct nvhi_ctrlr_opts *opts)
 
 	memset(owner, 0, sizeof(*owner));
 	owner->base.events = &test_owner_events;
-	CU_ASSERT_FATAL(nvhi_ctrlr_create(opts, &owner->base, text, sizeof(text), &owner->ctrlr) == 0);
+	CU_ASSERT_FATAL(nvhi_ctrlr_create(opts, &owner->base, text, sizeof(text), &owner->ctrlr) ==
+			0);
 	nvhi_ctrlr_start(owner->ctrlr);
 }
 
@@ -170,7 +171,8 @@ void owner_delete(struct test_owner *owner)
 	world_run_ms(0);
 }
 
-/* ---- I/O ------------------------------------------------------------------------------------------ */
+/* ---- I/O
+ * ------------------------------------------------------------------------------------------ */
 
 static void test_io_done(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl)
 {

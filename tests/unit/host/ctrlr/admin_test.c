@@ -96,8 +96,8 @@ static void a_late_command_is_aborted_and_an_aborted_one_harms_nobody(void)
 	CU_ASSERT_EQUAL(fakes[0].count[NVH_ADM_ABORT], 0);
 	world_run_ms(2);
 	CU_ASSERT_EQUAL(fakes[0].count[NVH_ADM_ABORT], 1);
-	CU_ASSERT_EQUAL(fakes[0].aborts[0],
-			(uint32_t)nvh_le16_get(cmds[0].admin.req.cmd.cid) << NVH_ABORT_CID_SHIFT);
+	CU_ASSERT_EQUAL(fakes[0].aborts[0], (uint32_t)nvh_le16_get(cmds[0].admin.req.cmd.cid)
+						    << NVH_ABORT_CID_SHIFT);
 	world_run_ms(500);
 	fakes[0].hook = NULL;
 	fake_release(fakes[0].admin, 1);
@@ -200,7 +200,8 @@ static void a_controller_that_is_not_live_takes_no_commands(void)
 	world_teardown();
 }
 
-/* ---- log pages ------------------------------------------------------------------------------------- */
+/* ---- log pages
+ * ------------------------------------------------------------------------------------- */
 
 static struct {
 	struct nvhi_log_page log;

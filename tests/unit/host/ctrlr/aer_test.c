@@ -39,7 +39,8 @@ static void each_event_is_armed_again(void)
 	test_opts(&opts, 0);
 	owner_live(&owner, &opts);
 	for (uint32_t i = 1; i <= 40; i++) {
-		CU_ASSERT_TRUE(fake_event(&fakes[0], NVH_AER_NOTICE, NVH_AER_ANA_CHANGED, NVH_LID_ANA));
+		CU_ASSERT_TRUE(
+			fake_event(&fakes[0], NVH_AER_NOTICE, NVH_AER_ANA_CHANGED, NVH_LID_ANA));
 		world_run_ms(100);
 		CU_ASSERT_EQUAL(armed(), 4 + i);
 		CU_ASSERT_EQUAL(owner.notices, i);
@@ -168,7 +169,8 @@ static void namespaces_come_and_go_while_live(void)
 	world_teardown();
 }
 
-static enum fake_verdict slow_lists(struct fake_ctrlr *fake, uint16_t qid, const struct nvh_cmd *cmd)
+static enum fake_verdict slow_lists(struct fake_ctrlr *fake, uint16_t qid,
+				    const struct nvh_cmd *cmd)
 {
 	(void)qid;
 	fake->latency_ns = cmd->opc == NVH_ADM_IDENTIFY ? 20 * NVHI_NSEC_PER_MSEC : 10000;

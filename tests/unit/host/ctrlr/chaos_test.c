@@ -1,7 +1,7 @@
 /*
- * A peer that answers late, wrongly, with garbage or not at all, connections that break, orders at any
- * moment: whatever the seed, each I/O comes back once, deleting ends in bounded time, nothing is left,
- * and over all seeds every legal edge of the state table is taken.
+ * A peer that answers late, wrongly, with garbage or not at all, connections that break, orders at
+ * any moment: whatever the seed, each I/O comes back once, deleting ends in bounded time, nothing
+ * is left, and over all seeds every legal edge of the state table is taken.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 #define SEEDS 400u
 #endif
 #define STEPS 150u
-#define IOS 64u
+#define IOS   64u
 
 static uint64_t random_state;
 static uint64_t taken[(NVHI_CTRLR_DELETED + 1) * (NVHI_CTRLR_DELETED + 1)];
@@ -30,7 +30,8 @@ static uint32_t rnd(uint32_t below)
 static uint32_t mischief; /* in 1000 */
 static uint64_t ios_sent, ios_good;
 
-static enum fake_verdict chaos_hook(struct fake_ctrlr *fake, uint16_t qid, const struct nvh_cmd *cmd)
+static enum fake_verdict chaos_hook(struct fake_ctrlr *fake, uint16_t qid,
+				    const struct nvh_cmd *cmd)
 {
 	static const unsigned int statuses[] = {
 		NVH_ST_INTERNAL,
@@ -202,7 +203,8 @@ static void chaos_run(uint64_t seed)
 static void whatever_happens_each_io_ends_once_and_nothing_is_left(void)
 {
 	nvhi_ctrlr_fsm.taken = taken;
-	for (uint64_t seed = FIRST_SEED; seed < FIRST_SEED + SEEDS && !CU_get_number_of_failures(); seed++)
+	for (uint64_t seed = FIRST_SEED; seed < FIRST_SEED + SEEDS && !CU_get_number_of_failures();
+	     seed++)
 		chaos_run(seed);
 	nvhi_ctrlr_fsm.taken = NULL;
 	CU_ASSERT_TRUE(ios_sent > SEEDS * IOS);
@@ -235,6 +237,5 @@ static void every_legal_edge_was_taken(void)
 	}
 }
 
-NVH_UNIT_MAIN("host/ctrlr/chaos",
-	      NVH_TEST(whatever_happens_each_io_ends_once_and_nothing_is_left),
+NVH_UNIT_MAIN("host/ctrlr/chaos", NVH_TEST(whatever_happens_each_io_ends_once_and_nothing_is_left),
 	      NVH_TEST(seeds_that_once_failed_hold), NVH_TEST(every_legal_edge_was_taken))

@@ -13,7 +13,7 @@
 static void a_controller_becomes_live_in_the_order_of_its_states(void)
 {
 	static const enum nvhi_ctrlr_state order[] = {
-		NVHI_CTRLR_CONNECTING,	NVHI_CTRLR_ENABLING, NVHI_CTRLR_IDENTIFYING,
+		NVHI_CTRLR_CONNECTING,  NVHI_CTRLR_ENABLING, NVHI_CTRLR_IDENTIFYING,
 		NVHI_CTRLR_CONFIGURING, NVHI_CTRLR_QUEUES,   NVHI_CTRLR_LIVE,
 	};
 	struct nvhi_ctrlr_opts opts;
@@ -38,8 +38,8 @@ static void a_controller_becomes_live_in_the_order_of_its_states(void)
 	world_teardown();
 }
 
-
-/* ---- failures of an attempt ------------------------------------------------------------------------ */
+/* ---- failures of an attempt
+ * ------------------------------------------------------------------------ */
 
 static void a_refused_connection_says_what_to_do_and_tries_again(void)
 {
@@ -92,7 +92,8 @@ static void a_refusal_for_good_is_not_repeated_before_it_ever_worked(void)
 
 	world_setup();
 	fakes[0].connect_status = NVH_ST_CONNECT_INVALID_PARAM | NVH_CPL_DNR;
-	fakes[0].connect_dw0 = nvh_connect_invalid(1, offsetof(struct nvh_fab_connect_data, subnqn));
+	fakes[0].connect_dw0 =
+		nvh_connect_invalid(1, offsetof(struct nvh_fab_connect_data, subnqn));
 	test_opts(&opts, 0);
 	owner_connect(&owner, &opts);
 	CU_ASSERT_TRUE(WORLD_UNTIL(owner.deleted == 1, 100));
@@ -150,7 +151,8 @@ static enum fake_verdict hold_one(struct fake_ctrlr *fake, uint16_t qid, const s
 	return FAKE_HOLD;
 }
 
-/* Whatever step is not answered: it ends after the connect timeout, by itself, and leaks nothing. */
+/* Whatever step is not answered: it ends after the connect timeout, by itself, and leaks nothing.
+ */
 static void each_step_of_a_connect_ends_by_its_deadline(void)
 {
 	static const struct {
@@ -205,7 +207,8 @@ static void an_io_queue_that_cannot_connect_fails_the_attempt(void)
 	world_teardown();
 }
 
-/* ---- enabling --------------------------------------------------------------------------------------- */
+/* ---- enabling
+ * --------------------------------------------------------------------------------------- */
 
 static void readiness_is_waited_for_as_long_as_cap_to_allows(void)
 {
@@ -268,7 +271,8 @@ static void registers_that_cannot_be_are_refused(void)
 	world_teardown();
 }
 
-/* ---- deleting and resetting in every state -------------------------------------------------------------- */
+/* ---- deleting and resetting in every state
+ * -------------------------------------------------------------- */
 
 static enum nvhi_ctrlr_state act_in;
 static void delete_in_state(struct test_owner *owner, enum nvhi_ctrlr_state state)
@@ -346,7 +350,8 @@ static void one_that_was_never_started_can_be_destroyed(void)
 
 	world_setup();
 	test_opts(&opts, 0);
-	CU_ASSERT_FATAL(nvhi_ctrlr_create(&opts, &owner.base, text, sizeof(text), &owner.ctrlr) == 0);
+	CU_ASSERT_FATAL(nvhi_ctrlr_create(&opts, &owner.base, text, sizeof(text), &owner.ctrlr) ==
+			0);
 	nvhi_ctrlr_destroy(owner.ctrlr);
 	world_run_ms(0);
 	CU_ASSERT_EQUAL(owner.deleted, 0);
@@ -413,7 +418,9 @@ static void a_shutdown_that_is_not_answered_is_bounded(void)
 	world_teardown();
 }
 
-/* ---- many ------------------------------------------------------------------------------------------------- */
+/* ---- many
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void sixty_four_controllers_do_not_disturb_each_other(void)
 {

@@ -1,5 +1,6 @@
 /*
- * Identify Controller: what is refused, and what becomes of the rest. And what is negotiated from it.
+ * Identify Controller: what is refused, and what becomes of the rest. And what is negotiated from
+ * it.
  */
 #include <errno.h>
 #include <string.h>
@@ -243,8 +244,7 @@ static void our_own_commands_wait_as_long_as_crd_says(void)
 
 NVH_UNIT_MAIN("host/ctrlr/identify", NVH_TEST(identify_data_that_cannot_be_is_refused_by_field),
 	      NVH_TEST(a_subsystem_is_no_discovery_controller), NVH_TEST(limits_never_overflow),
-	      NVH_TEST(limits_are_what_the_fields_say),
-	      NVH_TEST(queue_depth_obeys_maxcmd_and_mqes),
+	      NVH_TEST(limits_are_what_the_fields_say), NVH_TEST(queue_depth_obeys_maxcmd_and_mqes),
 	      NVH_TEST(fewer_queues_than_reactors_leave_the_last_reactors_without),
 	      NVH_TEST(a_foreign_reactor_has_no_queue),
 	      NVH_TEST(retry_delays_are_asked_for_only_where_the_controller_has_some),

@@ -166,9 +166,8 @@ static void a_waiter_can_leave(void)
 
 static void a_lost_queue_gives_all_back_and_comes_again(void)
 {
-	static const enum nvhi_ioq_state states[] = {NVHI_IOQ_LOST, NVHI_IOQ_ABSENT,
-						     NVHI_IOQ_CONNECTING, NVHI_IOQ_READY,
-						     NVHI_IOQ_LIVE};
+	static const enum nvhi_ioq_state states[] = {
+		NVHI_IOQ_LOST, NVHI_IOQ_ABSENT, NVHI_IOQ_CONNECTING, NVHI_IOQ_READY, NVHI_IOQ_LIVE};
 	static struct test_io io[200];
 	static struct queuer queuer;
 	struct nvhi_ioq_req *kept;
@@ -238,8 +237,8 @@ static void queues_connect_in_parallel(void)
 	start_ns = world_now();
 	owner_connect(&owner, &opts);
 	CU_ASSERT_TRUE(WORLD_UNTIL(owner.live == 1, 5000));
-	/* connect, CAP, VS, CC, CSTS, two identifies, two features: 9 round trips; the four queues and
-	 * the namespace list share the tenth */
+	/* connect, CAP, VS, CC, CSTS, two identifies, two features: 9 round trips; the four queues
+	 * and the namespace list share the tenth */
 	CU_ASSERT_EQUAL((world_now() - start_ns) / (10 * MS), 10);
 	owner_delete(&owner);
 	world_teardown();

@@ -97,7 +97,8 @@ static void traffic_stands_for_keep_alives_only_where_the_controller_says_so(voi
 	world_teardown();
 }
 
-static enum fake_verdict knows_none(struct fake_ctrlr *fake, uint16_t qid, const struct nvh_cmd *cmd)
+static enum fake_verdict knows_none(struct fake_ctrlr *fake, uint16_t qid,
+				    const struct nvh_cmd *cmd)
 {
 	if (qid || cmd->opc != NVH_ADM_KEEP_ALIVE)
 		return FAKE_ANSWER;

@@ -83,7 +83,8 @@ static void ctrl_loss_tmo_counts_elapsed_time_from_each_loss(void)
 		fake_cut(fakes[0].admin, -ECONNRESET);
 		world_run_ms(6000);
 		fakes[0].connect_err = 0;
-		CU_ASSERT_TRUE(WORLD_UNTIL(nvhi_ctrlr_state(owner.ctrlr) == NVHI_CTRLR_LIVE, 10001));
+		CU_ASSERT_TRUE(
+			WORLD_UNTIL(nvhi_ctrlr_state(owner.ctrlr) == NVHI_CTRLR_LIVE, 10001));
 		CU_ASSERT_EQUAL(nvhi_ctrlr_loss_deadline(owner.ctrlr), NVHI_NEVER);
 		world_run_ms(2000);
 	}
@@ -163,10 +164,10 @@ static void a_wake_ends_the_waiting(void)
 	owner_live(&owner, &opts);
 	fakes[0].connect_err = -ECONNREFUSED;
 	fake_cut(fakes[0].admin, -ECONNRESET);
-	CU_ASSERT_TRUE(WORLD_UNTIL(nvhi_ctrlr_next_attempt(owner.ctrlr) != NVHI_NEVER &&
-					   nvhi_ctrlr_next_attempt(owner.ctrlr) - world_now() >
-						   3000 * MS,
-				   120000));
+	CU_ASSERT_TRUE(
+		WORLD_UNTIL(nvhi_ctrlr_next_attempt(owner.ctrlr) != NVHI_NEVER &&
+				    nvhi_ctrlr_next_attempt(owner.ctrlr) - world_now() > 3000 * MS,
+			    120000));
 	fakes[0].connect_err = 0;
 	at = world_now();
 	nvhi_ctrlr_wake(owner.ctrlr);

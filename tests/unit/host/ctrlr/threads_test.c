@@ -11,7 +11,7 @@
 #include "tests/unit/api_target.h"
 #include "tests/unit/nvh_cunit.h"
 
-#define WORKERS 3u
+#define WORKERS  3u
 #define PRESSURE 200u /* more than the queue takes: the others wait */
 
 struct job {
@@ -29,7 +29,7 @@ struct worker {
 	struct job jobs[PRESSURE];
 	/* read by the test's thread */
 	uint64_t good, bad, lost, returned;
-	uint32_t running;	/* jobs that are submitted or waiting */
+	uint32_t running; /* jobs that are submitted or waiting */
 	bool watching;
 };
 
@@ -41,10 +41,11 @@ static struct {
 	unsigned int live, lost, quiesced, deleted, added;
 } seen;
 
-#define GET(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define GET(x)    __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define ADD(x, n) __atomic_fetch_add(&(x), (n), __ATOMIC_RELAXED)
 
-/* ---- the workers' side ----------------------------------------------------------------------------- */
+/* ---- the workers' side
+ * ----------------------------------------------------------------------------- */
 
 static void job_next(struct job *job);
 
@@ -126,7 +127,8 @@ static void worker_unwatch(void *arg)
 	nvhi_ioq_unwatch(w->ioq, &w->watch);
 }
 
-/* ---- the owner ---------------------------------------------------------------------------------------- */
+/* ---- the owner
+ * ---------------------------------------------------------------------------------------- */
 
 static void on_live(struct nvhi_ctrlr_owner *o, struct nvhi_ctrlr *c, bool first)
 {
@@ -168,7 +170,8 @@ static void on_deleted(struct nvhi_ctrlr_owner *o, struct nvhi_ctrlr *c,
 	seen.deleted++;
 }
 
-static void on_added(struct nvhi_ctrlr_owner *o, struct nvhi_ctrlr *c, const struct nvhi_ns_data *ns)
+static void on_added(struct nvhi_ctrlr_owner *o, struct nvhi_ctrlr *c,
+		     const struct nvhi_ns_data *ns)
 {
 	(void)o;
 	(void)c;
@@ -206,7 +209,8 @@ static const struct nvhi_ctrlr_events events = {
 	.notice = nvhi_ctrlr_events_none_notice,
 };
 
-/* ---- up and down ---------------------------------------------------------------------------------------- */
+/* ---- up and down
+ * ---------------------------------------------------------------------------------------- */
 
 #define HOME_UNTIL(cond) CU_ASSERT_FATAL(NVH_RUN_UNTIL(home, cond, 30000))
 
@@ -296,7 +300,9 @@ static void work_goes_on(void)
 	HOME_UNTIL(all_moved(from, 500));
 }
 
-/* ---- tests ------------------------------------------------------------------------------------------------ */
+/* ---- tests
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void resets_under_load_give_everything_back_and_go_on(void)
 {

@@ -140,7 +140,8 @@ static void a_record_count_beyond_all_sense_is_refused(void)
 	world_teardown();
 }
 
-static enum fake_verdict refuse_log(struct fake_ctrlr *fake, uint16_t qid, const struct nvh_cmd *cmd)
+static enum fake_verdict refuse_log(struct fake_ctrlr *fake, uint16_t qid,
+				    const struct nvh_cmd *cmd)
 {
 	if (qid || cmd->opc != NVH_ADM_GET_LOG_PAGE)
 		return FAKE_ANSWER;
