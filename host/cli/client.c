@@ -232,6 +232,8 @@ int nvc_call(const char *method, struct json_object *params, struct json_object 
 		nvc_fail("%s", err);
 		return -1;
 	}
+	if (nvc_get(result, "warning"))
+		nvc_fail("warning: %s", nvc_get_string(result, "warning"));
 	if (ret_result)
 		*ret_result = result;
 	else

@@ -126,12 +126,12 @@ static void conn_done(void *arg, int err, struct nvh_ctrlr *ctrlr, const char *m
 	conn->last_message[0] = '\0';
 	conn_set(conn, NVD_CONN_LIVE);
 	conn->done = NULL;
+	if (!conn->doomed)
+		nvd_state_save(conn->daemon);
 	if (done)
 		done(conn->arg, conn->doomed ? -ECANCELED : 0, conn, "disconnected meanwhile");
 	if (conn->doomed)
 		nvd_conn_delete(conn, NULL, NULL);
-	else
-		nvd_state_save(conn->daemon);
 }
 
 static int conn_start(struct nvd_conn *conn, char *err, size_t err_len)

@@ -26,6 +26,7 @@ struct nvd_daemon {
 	struct nvhi_list conns;	 /* struct nvd_conn */
 	struct nvhi_list mounts; /* struct nvd_mount */
 	char state_path[NVD_PATH_MAX];
+	int save_error; /* of the last write of the state */
 	bool restoring; /* the saved state is being read: do not write it back */
 	bool stopping;
 	void (*stopped)(struct nvd_daemon *daemon);
@@ -128,8 +129,10 @@ void nvd_mounts_free(struct nvd_daemon *daemon);
 
 /* ---- saved state (state.c) ---------------------------------------------------------------- */
 
-/* Writes the state (atomically). -errno, logged. */
+/* Writes the state (atomically). -errno, logged and kept in save_error. */
 int nvd_state_save(struct nvd_daemon *daemon);
+/* Adds "warning" to an answer when what it tells of could not be saved. */
+int nvd_state_warn(const struct nvd_daemon *daemon, struct json_object *answer);
 /* Reads it and starts to make everything again. A missing file is no error. */
 int nvd_state_load(struct nvd_daemon *daemon);
 /* Pure: the document. NULL when out of memory. */

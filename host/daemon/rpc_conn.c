@@ -24,7 +24,8 @@ static void rpc_connected(void *arg, int err, struct nvd_conn *conn, const char 
 	result = json_object_new_object();
 	if (result && (nvhi_json_add_string(result, "device", conn->name) ||
 		       nvhi_json_add_string(result, "nqn", info.subnqn) ||
-		       nvhi_json_add_u64(result, "cntlid", info.cntlid))) {
+		       nvhi_json_add_u64(result, "cntlid", info.cntlid) ||
+		       nvd_state_warn(conn->daemon, result))) {
 		json_object_put(result);
 		result = NULL;
 	}

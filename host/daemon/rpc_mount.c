@@ -32,12 +32,19 @@ static const struct nvhi_json_field rpc_umount_fields[] = {
 static void rpc_mount_done(void *arg, int err, const char *message)
 {
 	struct nvhi_rpc_call *call = arg;
+	struct json_object *result;
 
-	if (err)
+	if (err) {
 		nvhi_rpc_error(call, NVHI_RPC_INTERNAL_ERROR, "%s",
 			       message && message[0] ? message : strerror(-err));
-	else
-		nvhi_rpc_reply_bool(call, true);
+		return;
+	}
+	result = json_object_new_object();
+	if (result && nvd_state_warn(nvhi_rpc_owner(call), result)) {
+		json_object_put(result);
+		result = NULL;
+	}
+	nvhi_rpc_reply(call, result);
 }
 
 static void rpc_mount(struct nvhi_rpc_call *call)

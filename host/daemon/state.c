@@ -77,12 +77,22 @@ int nvd_state_save(struct nvd_daemon *daemon)
 	root = nvd_state_to_json(daemon);
 	rc = root ? nvhi_json_write_file(daemon->state_path, root, 0600) : -ENOMEM;
 	json_object_put(root);
+	daemon->save_error = rc;
 	if (rc)
 		nvhi_log(ERROR, DAEMON,
 			 "%s: cannot save the state: %s (connections and mounts will not come back "
 			 "after a restart)",
 			 daemon->state_path, strerror(-rc));
 	return rc;
+}
+
+int nvd_state_warn(const struct nvd_daemon *daemon, struct json_object *answer)
+{
+	if (!daemon || !daemon->save_error)
+		return 0;
+	return nvhi_json_add_stringf(answer, "warning",
+				     "done, but not saved, and so lost when nvhostd restarts: %s: %s",
+				     daemon->state_path, strerror(-daemon->save_error));
 }
 
 static const struct nvhi_json_field state_mount_fields[] = {
