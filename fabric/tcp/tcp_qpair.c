@@ -134,7 +134,7 @@ static void log_loss(const struct nvhi_tcp_qpair *q, int err)
 	if (err == -EPROTO)
 		nvhi_log(WARN, TCP, "%s: %s", q->qpair.name, q->qpair.why);
 	else
-		nvhi_log(INFO, TCP, "%s: %s%s%s", q->qpair.name,
+		nvhi_log(DEBUG, TCP, "%s: %s%s%s", q->qpair.name,
 			 q->state == NVHI_TCP_LIVE ? "" : nvhi_addr_text(addr, text, sizeof(text)),
 			 q->state == NVHI_TCP_LIVE ? "" : ": ", q->qpair.why);
 }

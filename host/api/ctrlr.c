@@ -70,7 +70,7 @@ static void on_failed(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *inner,
 		      const struct nvhi_ctrlr_error *error)
 {
 	(void)owner;
-	nvhi_log(INFO, API, "%s: %s%s", nvhi_ctrlr_name(inner), error->message,
+	nvhi_log(DEBUG, API, "%s: %s%s", nvhi_ctrlr_name(inner), error->message,
 		 error->will_retry ? "; trying again" : "");
 }
 
