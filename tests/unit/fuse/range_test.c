@@ -6,12 +6,14 @@
 
 #include "tests/unit/fuse_fixture.h"
 
-static char order[64];
+static char order[256];
 
 static void note(struct nvf_slot *slot, char what)
 {
 	size_t n = strlen(order);
 
+	if (n + 2 > sizeof(order))
+		return;
 	order[n] = what;
 	order[n + 1] = '\0';
 	(void)slot;
