@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """Operators that call methods at random, several at once, with parameters right and wrong, while
-others listen in and leave: target-lite answers every call, stays consistent, ends in order. The
-seed is printed; SEED=N repeats a run, SECONDS_=N changes its length."""
+others listen in and leave: target-lite answers every call, stays consistent, ends in order. First
+alone, then while a host reads and writes a namespace that they leave in place: it sees no error.
+The seed is printed; SEED=N repeats a run, SECONDS_=N changes its length."""
 import json
 import os
 import random
 import select
 import socket
+import threading
 import time
 
-from lib import Target, run
+from lib import NQN, Target, run
 
 NQNS = [f"nqn.2026-01.io.nvhost:r{i}" for i in range(4)]
 HOSTS = [f"nqn.2014-08.org.nvmexpress:uuid:0f8d6f6a-5c0c-4d5e-9d5b-2c7d1f1a7e1{i}" for i in range(3)]
@@ -21,6 +23,7 @@ JUNK = [None, True, -1, 0, 2**64 - 1, 1.5, "", "x" * 300, [], {}, "\u0000", [[]]
 class Operators:
     def __init__(self, rng, target, folder):
         self.rng, self.target, self.folder = rng, target, folder
+        self.stable = None  # a subsystem whose namespace 1 and hosts are left alone
         self.ports = ["0", "0", str(20000 + rng.randrange(20000))]
 
     def addr(self):
@@ -28,10 +31,26 @@ class Operators:
         return {"trtype": rng.choice(["TCP", "tcp", "RDMA"]), "traddr": rng.choice(
             ["127.0.0.1", "127.0.0.2", "::1"]), "trsvcid": rng.choice(self.ports)}
 
+    def disturbs(self, method, params):
+        return self.stable and params.get("nqn") == self.stable and (
+            method in ("nvmf_delete_subsystem", "nvmf_subsystem_allow_any_host") or
+            method == "nvmf_subsystem_remove_ns" and params["nsid"] == 1)
+
     def request(self):
+        method, params = self.draw()
+        while self.disturbs(method, params):
+            method, params = self.draw()
+        if self.rng.random() < .1 and params:
+            name = self.rng.choice(list(params))
+            junk = {self.rng.choice([name, "zzz"]): self.rng.choice(JUNK)}
+            if name != "nqn":
+                params = dict(params, **junk)
+        return method, params
+
+    def draw(self):
         rng = self.rng
-        nqn, bdev = rng.choice(NQNS), rng.choice(BDEVS)
-        method, params = rng.choice([
+        nqn, bdev = rng.choice(NQNS + [self.stable or NQNS[0]]), rng.choice(BDEVS)
+        return rng.choice([
             lambda: ("nvmf_create_transport", {"trtype": "TCP"}),
             lambda: ("nvmf_create_subsystem", {"nqn": nqn, "ana_reporting": rng.random() < .5,
                                                "allow_any_host": True, "max_namespaces": 8}),
@@ -75,10 +94,6 @@ class Operators:
             lambda: ("load_config", {"subsystems": [{"subsystem": "x", "config": [
                 dict(zip(("method", "params"), self.request())) for _ in range(4)]}]}),
         ])()
-        if rng.random() < .1 and params:
-            name = rng.choice(list(params))
-            params = dict(params, **{rng.choice([name, "zzz"]): rng.choice(JUNK)})
-        return method, params
 
 
 def dial(target):
@@ -107,18 +122,10 @@ def take(conn, counts):
             counts["result"] += 1
 
 
-def main(env):
-    seed = int(os.environ.get("SEED", random.randrange(1 << 32)))
-    print(f"SEED={seed}", flush=True)
-    rng = random.Random(seed)
-    cpus = sorted(os.sched_getaffinity(0))[:rng.choice([1, 2])]
-    target = Target(env, "-m", str(cpus), listen=False)
-    with open(env.path("disk"), "wb") as f:
-        f.truncate(1 << 20)
-    operators = Operators(rng, target, env.dir)
+def operate(rng, target, operators, seconds):
     counts = {"result": 0, "error": 0, "left": 0}
     conns = [dial(target) for _ in range(6)]
-    end = time.monotonic() + float(os.environ.get("SECONDS_", 5))
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         conn = rng.choice(conns)
         if rng.random() < .005:  # leaves with calls under way
@@ -141,14 +148,51 @@ def main(env):
             assert select.select([conn["s"]], [], [], 30)[0], f"no answer to {conn['open']}"
             take(conn, counts)
         conn["s"].close()
-    print(counts)
+    print(counts, flush=True)
     assert counts["result"] > 100 and counts["error"] > 100, counts
+
+
+class Host(threading.Thread):
+    """Reads and writes namespace 1 of the stable subsystem."""
+
+    def __init__(self, env, target, seconds):
+        super().__init__()
+        self.env, self.target, self.seconds, self.wrong = env, target, seconds, None
+
+    def run(self):
+        try:
+            self.env.nvhost("perf", *self.target.at, "-n", NQN, "--nsid=1", "--rw=randrw", "--bs=4k",
+                            "--iodepth=8", "--numjobs=2", f"--runtime={self.seconds}")
+        except AssertionError as e:
+            self.wrong = e
+
+
+def main(env):
+    seed = int(os.environ.get("SEED", random.randrange(1 << 32)))
+    seconds = int(os.environ.get("SECONDS_", 4))
+    print(f"SEED={seed}", flush=True)
+    rng = random.Random(seed)
+    cpus = str(sorted(os.sched_getaffinity(0))[:rng.choice([1, 2])])
+    with open(env.path("disk"), "wb") as f:
+        f.truncate(1 << 20)
+    alone = Target(env, "-m", cpus, listen=False, name="alone")
+    operate(rng, alone, Operators(rng, alone, env.dir), seconds)
     # What is saved makes a target with the same configuration.
-    saved = target.rpc("save_config")
-    target.stop()
+    saved = alone.rpc("save_config")
+    alone.stop()
     again = Target(env, listen=False, name="again")
     again.rpc("load_config", **saved)
     assert again.rpc("save_config") == saved
+
+    busy = Target(env, "-m", cpus, nqn=NQN, ns=("null:64M",), name="busy")
+    operators = Operators(rng, busy, env.dir)
+    operators.stable = NQN
+    host = Host(env, busy, seconds)
+    host.start()
+    operate(rng, busy, operators, seconds)
+    host.join()
+    if host.wrong:
+        raise host.wrong
 
 
 run(main)
