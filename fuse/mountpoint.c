@@ -24,6 +24,7 @@ extern char **environ;
 struct mountpoint_job {
 	struct nvhi_msg msg;
 	struct nvh_reactor *home;
+	pthread_t thread;
 	void (*work)(struct mountpoint_job *job);
 	nvf_mountpoint_fn done;
 	void *arg;
@@ -45,6 +46,8 @@ static void job_reported(struct nvhi_msg *msg)
 {
 	struct mountpoint_job *job = nvhi_container_of(msg, struct mountpoint_job, msg);
 
+	/* It has posted this and is about to return: the reactor must not go while it still does. */
+	pthread_join(job->thread, NULL);
 	job->done(job->arg, job->result, job->message);
 	free(job->path);
 	free(job->options);
@@ -63,16 +66,13 @@ static void *job_main(void *arg)
 static int job_start(struct mountpoint_job *job)
 {
 	sigset_t all, old;
-	pthread_t thread;
 	int err;
 
 	job->msg.fn = job_reported;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&thread, NULL, job_main, job);
+	err = pthread_create(&job->thread, NULL, job_main, job);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (err == 0)
-		pthread_detach(thread);
 	return -err;
 }
 
