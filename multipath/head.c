@@ -183,9 +183,12 @@ struct nvh_ns *nvhi_head_match(struct nvhi_mp_subsys *subsys, const struct nvhi_
 	*ret_why = NULL;
 	if (!nvhi_identity_sharable(data))
 		return NULL;
-	nvhi_list_for_each(head, &subsys->heads, link) {
+	for (struct nvhi_list *at = subsys->heads.prev; at != &subsys->heads; at = at->prev) {
 		const char *why;
 
+		head = nvhi_list_entry(at, struct nvh_ns, link);
+		if (head->nsid < data->nsid)
+			break; /* they are in order */
 		if (head->nsid != data->nsid || !nvhi_identity_sharable(&head->data))
 			continue;
 		why = nvhi_identity_differs(&head->data, data);
@@ -234,13 +237,18 @@ struct nvh_ns *nvhi_mp_ns_next(struct nvhi_mp *mp, struct nvh_ns *prev)
 	return NULL;
 }
 
-static bool name_is_taken(const struct nvhi_mp_subsys *subsys, const char *name)
+static bool name_is_taken(const struct nvhi_mp_subsys *subsys, const struct nvh_ns *other)
 {
-	const struct nvh_ns *head;
+	const struct nvhi_list *at;
 
-	nvhi_list_for_each(head, &subsys->heads, link)
-		if (!strcmp(head->name, name))
+	for (at = subsys->heads.prev; at != &subsys->heads; at = at->prev) {
+		const struct nvh_ns *head = nvhi_container_of(at, const struct nvh_ns, link);
+
+		if (head->nsid < other->nsid)
+			break;
+		if (!strcmp(head->name, other->name))
 			return true;
+	}
 	return false;
 }
 
@@ -277,7 +285,7 @@ struct nvh_ns *nvhi_head_create(struct nvhi_mp_ctrlr *mpc, const struct nvhi_ns_
 	nvhi_list_init(&head->paths);
 	nvhi_list_init(&head->channels);
 	snprintf(head->name, sizeof(head->name), "nvh%dn%u", subsys->instance, data->nsid);
-	if (name_is_taken(subsys, head->name)) /* private namespaces with equal NSIDs */
+	if (name_is_taken(subsys, head)) /* private namespaces with equal NSIDs */
 		snprintf(head->name, sizeof(head->name), "nvh%dc%dn%u", subsys->instance,
 			 mpc->instance, data->nsid);
 	nvhi_subsys_get(subsys);

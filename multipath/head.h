@@ -31,6 +31,7 @@ struct nvhi_mp_subsys {
 	struct nvhi_list ctrlrs; /* struct nvhi_mp_ctrlr.link */
 	struct nvhi_list heads;	 /* struct nvh_ns.link, in order of NSID */
 	uint32_t nr_refs;	 /* controllers and heads */
+	uint32_t nr_refused;	 /* paths that do not fit */
 	int instance;
 	char nqn[NVH_NQN_SIZE];
 };

@@ -25,18 +25,40 @@ const struct nvhi_fsm nvhi_path_fsm = NVHI_FSM_INIT("path", path_state_names, pa
 
 static void path_set_state(struct nvhi_path *path, enum nvhi_path_state state)
 {
+	struct nvhi_mp_subsys *subsys = path->mpc->subsys;
+
+	subsys->nr_refused += state == NVHI_PATH_REFUSED;
+	subsys->nr_refused -= path->state == NVHI_PATH_REFUSED;
 	nvhi_fsm_set(&nvhi_path_fsm, &path->state, state, NVHI_LOG_MPATH,
 		     nvhi_ctrlr_name(path->mpc->ctrlr));
 }
 
 struct nvhi_path *nvhi_path_find(struct nvhi_mp_ctrlr *mpc, uint32_t nsid)
 {
-	struct nvhi_path *path;
+	struct nvhi_list *at = mpc->paths.next;
+	struct nvhi_path *path = nvhi_list_entry(at, struct nvhi_path, ctrlr_link);
 
-	nvhi_list_for_each(path, &mpc->paths, ctrlr_link)
+	/* In order of NSID, and asked for in that order: it is the first, or near the end. */
+	if (at == &mpc->paths || path->data.nsid != nsid || path->state == NVHI_PATH_LEAVING)
+		at = mpc->paths.prev;
+	for (; at != &mpc->paths; at = at->prev) {
+		path = nvhi_list_entry(at, struct nvhi_path, ctrlr_link);
+		if (path->data.nsid < nsid)
+			break;
 		if (path->data.nsid == nsid && path->state != NVHI_PATH_LEAVING)
 			return path;
+	}
 	return NULL;
+}
+
+static void ctrlr_insert_path(struct nvhi_mp_ctrlr *mpc, struct nvhi_path *path)
+{
+	struct nvhi_list *at = mpc->paths.prev;
+
+	while (at != &mpc->paths &&
+	       nvhi_list_entry(at, struct nvhi_path, ctrlr_link)->data.nsid > path->data.nsid)
+		at = at->prev;
+	nvhi_list_insert(at, &path->ctrlr_link);
 }
 
 /* ---- lanes: the home end -------------------------------------------------------------------- */
@@ -161,12 +183,12 @@ static void subsys_place_refused(struct nvhi_mp_subsys *subsys, uint32_t nsid)
 	struct nvhi_mp_ctrlr *mpc;
 	struct nvhi_path *path;
 
+	if (!subsys->nr_refused)
+		return;
 	nvhi_list_for_each(mpc, &subsys->ctrlrs, link) {
-		if (mpc->leaving)
-			continue;
-		nvhi_list_for_each(path, &mpc->paths, ctrlr_link)
-			if (path->state == NVHI_PATH_REFUSED && path->data.nsid == nsid)
-				path_place(path);
+		path = mpc->leaving ? NULL : nvhi_path_find(mpc, nsid);
+		if (path && path->state == NVHI_PATH_REFUSED)
+			path_place(path);
 	}
 }
 
@@ -221,7 +243,7 @@ void nvhi_mp_ns_added(struct nvhi_mp_ctrlr *mpc, const struct nvhi_ns_data *data
 	path->data = *data;
 	nvhi_list_init(&path->lanes);
 	nvhi_list_init(&path->head_link);
-	nvhi_list_add_tail(&mpc->paths, &path->ctrlr_link);
+	ctrlr_insert_path(mpc, path);
 	path_place(path);
 }
 

@@ -456,6 +456,37 @@ static void a_disconnect_under_load_ends_every_io(void)
 	target_down();
 }
 
+/* One queue for two reactors: the other's I/O goes through home. */
+static void a_reactor_without_a_queue_is_served_too(void)
+{
+	struct nvh_connect_opts opts;
+	struct load *loads[REACTORS];
+	struct nvh_ns *ns;
+
+	target_up(1);
+	host_up();
+	connect_opts(&opts);
+	opts.nr_io_queues = 1;
+	CU_ASSERT_EQUAL_FATAL(nvh_connect_sync(h.host, &opts, &h.ctrlr, NULL, 0), 0);
+	ns = find_on_home();
+	CU_ASSERT_TRUE(nvh_ns_reactor_usable(ns, h.reactors[0]));
+	CU_ASSERT_FALSE(nvh_ns_reactor_usable(ns, h.reactors[1]));
+	for (unsigned int i = 0; i < REACTORS; i++)
+		loads[i] = load_start(ns, i);
+	for (int round = 0; round < 3; round++) {
+		for (unsigned int i = 0; i < REACTORS; i++)
+			CU_ASSERT_TRUE(load_moves(loads[i], 30));
+		target_listen(0);
+		target_listen(1);
+	}
+	for (unsigned int i = 0; i < REACTORS; i++) {
+		CU_ASSERT_TRUE(load_moves(loads[i], 30));
+		CU_ASSERT_EQUAL(load_stop(loads[i]), 0);
+	}
+	host_down();
+	target_down();
+}
+
 static void waiting_io_fails_at_ctrl_loss(void)
 {
 	struct nvh_connect_opts opts;
@@ -480,4 +511,5 @@ static void waiting_io_fails_at_ctrl_loss(void)
 NVH_UNIT_MAIN("host/api/live", NVH_TEST(a_load_survives_the_target_going_away),
 	      NVH_TEST(a_reset_under_load_costs_no_io), NVH_TEST(namespaces_come_and_go_under_load),
 	      NVH_TEST(a_resize_is_seen_by_all), NVH_TEST(a_disconnect_under_load_ends_every_io),
+	      NVH_TEST(a_reactor_without_a_queue_is_served_too),
 	      NVH_TEST(waiting_io_fails_at_ctrl_loss))
