@@ -17,7 +17,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
 
 # ---- flags ---------------------------------------------------------------------------------
-WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-format-truncation $(if $(WERROR),-Werror)
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(findstring clang,$(CC)),,-Wno-format-truncation) $(if $(WERROR),-Werror)
 CPPFLAGS_ALL := -D_GNU_SOURCE -DNVHOST_VERSION='"$(VERSION)"' -I. -Ihost/include $(CPPFLAGS)
 CFLAGS_ALL := -std=gnu11 $(WARN) -fvisibility=hidden -fno-strict-aliasing -fPIC -g -pthread
 OPT := -O2

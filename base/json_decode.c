@@ -23,8 +23,9 @@ struct decode_err {
 	size_t len;
 };
 
-__attribute__((format(printf, 3, 4))) static int
-decode_fail(struct decode_err *err, const struct nvhi_json_field *field, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static int decode_fail(struct decode_err *err,
+							     const struct nvhi_json_field *field,
+							     const char *fmt, ...)
 {
 	va_list ap;
 	int n = snprintf(err->text, err->len, "parameter '%s%s'", err->path, field->name);
@@ -182,8 +183,8 @@ static int decode_string(struct decode_err *err, const struct nvhi_json_field *f
 	if (strlen(text) != len)
 		return decode_fail(err, field, ": the string holds a NUL byte");
 	if (len > max)
-		return decode_fail(err, field, ": the string has %zu bytes, at most %zu are allowed",
-				   len, max);
+		return decode_fail(err, field,
+				   ": the string has %zu bytes, at most %zu are allowed", len, max);
 	if (out)
 		*(const char **)out = text;
 	return 0;
@@ -287,8 +288,8 @@ static int unknown_member(struct decode_err *err, const char *name,
 	snprintf(err->text, err->len, "unknown parameter '%s%.64s'", err->path, name);
 	for (int i = 0; fields && fields[i].name; i++) {
 		used = strlen(err->text);
-		snprintf(err->text + used, err->len - used, "%s%s", i ? ", " : " (known: ",
-			 fields[i].name);
+		snprintf(err->text + used, err->len - used, "%s%s",
+			 i ? ", " : " (known: ", fields[i].name);
 	}
 	used = strlen(err->text);
 	if (fields && fields[0].name)

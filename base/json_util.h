@@ -47,7 +47,7 @@ int nvhi_json_write_file(const char *path, struct json_object *root, unsigned in
 
 enum nvhi_json_type {
 	NVHI_JSON_STRING, /* const char *: points into the object, lives as long as it */
-	NVHI_JSON_BOOL,	  /* bool */
+	NVHI_JSON_BOOL,   /* bool */
 	NVHI_JSON_U8,
 	NVHI_JSON_U16,
 	NVHI_JSON_U32,
@@ -55,10 +55,10 @@ enum nvhi_json_type {
 	NVHI_JSON_I32,
 	NVHI_JSON_I64,
 	NVHI_JSON_DOUBLE,
-	NVHI_JSON_ENUM,	  /* int: index into `names`, compared without regard to case */
+	NVHI_JSON_ENUM,   /* int: index into `names`, compared without regard to case */
 	NVHI_JSON_OBJECT, /* struct json_object *, borrowed; an object */
 	NVHI_JSON_ARRAY,  /* struct json_object *, borrowed; an array */
-	NVHI_JSON_ANY,	  /* struct json_object *, borrowed; NULL is JSON's null */
+	NVHI_JSON_ANY,    /* struct json_object *, borrowed; NULL is JSON's null */
 	NVHI_JSON_STRUCT, /* decoded by `fields` into the struct at offset */
 	NVHI_JSON_IGNORE, /* a known name of any type that means nothing here; not stored */
 };
@@ -68,20 +68,26 @@ struct nvhi_json_field {
 	enum nvhi_json_type type;
 	size_t offset; /* of the value in the struct */
 	bool required;
-	bool has_present;     /* `present` is used */
-	size_t present;	      /* offset of a bool that is set when the member was there */
-	uint64_t min, max;    /* unsigned numbers; max 0: the type's own */
-	size_t max_len;	      /* strings; 0: 4096 */
-	const char *const *names;	      /* ENUM; NULL-terminated */
+	bool has_present;         /* `present` is used */
+	size_t present;           /* offset of a bool that is set when the member was there */
+	uint64_t min, max;        /* unsigned numbers; max 0: the type's own */
+	size_t max_len;           /* strings; 0: 4096 */
+	const char *const *names; /* ENUM; NULL-terminated */
 	const struct nvhi_json_field *fields; /* STRUCT */
-	const char *help;	      /* one phrase, for listings; may be NULL */
+	const char *help;                     /* one phrase, for listings; may be NULL */
 };
 
 #define NVHI_JSON_FIELD(strct, memb, typ, ...)                                                     \
-	{.name = #memb, .type = NVHI_JSON_##typ, .offset = offsetof(struct strct, memb), __VA_ARGS__}
-#define NVHI_JSON_REQUIRED .required = true
+	{                                                                                          \
+		.name = #memb, .type = NVHI_JSON_##typ, .offset = offsetof(struct strct, memb),    \
+		__VA_ARGS__                                                                        \
+	}
+#define NVHI_JSON_REQUIRED             .required = true
 #define NVHI_JSON_PRESENT(strct, flag) .has_present = true, .present = offsetof(struct strct, flag)
-#define NVHI_JSON_END {.name = NULL}
+#define NVHI_JSON_END                                                                              \
+	{                                                                                          \
+		.name = NULL                                                                       \
+	}
 
 /* Stores the members of `object` (NULL: no members) into *ret, whose other fields keep what the
  * caller put there as defaults. Nothing is stored unless everything is right. -EINVAL with a

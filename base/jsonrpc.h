@@ -40,9 +40,10 @@ typedef void (*nvhi_rpc_method_fn)(struct nvhi_rpc_call *call);
 struct nvhi_rpc_method {
 	const char *name; /* NULL ends a table */
 	nvhi_rpc_method_fn fn;
-	const struct nvhi_json_field *params; /* for listings and nvhi_rpc_decode; NULL: takes none */
-	const char *help;		      /* one line; may be NULL */
-	uint32_t flags;			      /* the owner's, see opts.gate */
+	const struct nvhi_json_field
+		*params;  /* for listings and nvhi_rpc_decode; NULL: takes none */
+	const char *help; /* one line; may be NULL */
+	uint32_t flags;   /* the owner's, see opts.gate */
 };
 
 /* ---- a call under way --------------------------------------------------------------------- */
@@ -88,11 +89,11 @@ struct nvhi_rpc_server_opts {
 	void *owner; /* nvhi_rpc_owner */
 	/* Asked before each method: NULL lets it run, a text refuses it with -1 and that text. */
 	const char *(*gate)(struct nvhi_rpc_call *call);
-	bool allow_remote;	   /* TCP beyond loopback */
-	uint32_t max_request;	   /* bytes of one request; 0: 1 MiB */
+	bool allow_remote;         /* TCP beyond loopback */
+	uint32_t max_request;      /* bytes of one request; 0: 1 MiB */
 	uint32_t max_connections;  /* 0: 4096; more wait in the backlog */
-	uint32_t max_calls;	   /* under way per connection; 0: 64; more are read later */
-	uint32_t max_output;	   /* bytes unsent before reading pauses; 0: 4 MiB */
+	uint32_t max_calls;        /* under way per connection; 0: 64; more are read later */
+	uint32_t max_output;       /* bytes unsent before reading pauses; 0: 4 MiB */
 	uint32_t stall_timeout_ms; /* half a request or a reader that stopped; 0: 30 s */
 };
 

@@ -14,7 +14,7 @@
 
 /* Requests that came as one array. */
 struct rpc_batch {
-	struct rpc_conn *conn;	       /* NULL once it is gone for good */
+	struct rpc_conn *conn; /* NULL once it is gone for good */
 	struct json_object *requests;
 	struct json_object *answers;
 	size_t next;
@@ -24,7 +24,7 @@ struct rpc_batch {
 
 struct nvhi_rpc_call {
 	struct nvhi_rpc_server *server; /* NULL once destroyed */
-	struct rpc_conn *conn;		/* NULL: local, or gone for good */
+	struct rpc_conn *conn;          /* NULL: local, or gone for good */
 	struct rpc_batch *batch;
 	struct nvhi_rpc_local *local;
 	const struct nvhi_rpc_method *method;
@@ -313,7 +313,8 @@ static const char *request_fault(struct json_object *request)
 		(void)member;
 		if (strcmp(name, "jsonrpc") && strcmp(name, "method") && strcmp(name, "params") &&
 		    strcmp(name, "id"))
-			return "Invalid request: a member that is none of jsonrpc, method, params, id";
+			return "Invalid request: a member that is none of jsonrpc, method, params, "
+			       "id";
 	}
 	return NULL;
 }
@@ -338,8 +339,7 @@ static void call_start(struct nvhi_rpc_call *call, const char *name)
 }
 
 /* Runs one request of a connection, alone or in a batch; `request` is borrowed. */
-static void request_run(struct rpc_conn *conn, struct rpc_batch *batch,
-			struct json_object *request)
+static void request_run(struct rpc_conn *conn, struct rpc_batch *batch, struct json_object *request)
 {
 	const char *fault = request_fault(request);
 	struct nvhi_rpc_call *call;

@@ -61,8 +61,8 @@ static int wait_fd(int fd, short events, int64_t deadline)
 	}
 }
 
-__attribute__((format(printf, 3, 4))) static int
-client_fault(struct nvhi_rpc_fault *ret_fault, int rc, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static int client_fault(struct nvhi_rpc_fault *ret_fault,
+							      int rc, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -277,8 +277,7 @@ static int read_answer(struct json_object *root, struct json_object **ret_result
 		return -EREMOTEIO;
 	}
 	if (!json_object_object_get_ex(root, "result", &value))
-		return client_fault(ret_fault, -EBADMSG,
-				    "the answer has neither result nor error");
+		return client_fault(ret_fault, -EBADMSG, "the answer has neither result nor error");
 	if (ret_result)
 		*ret_result = json_object_get(value);
 	return 0;
@@ -318,7 +317,8 @@ int nvhi_rpc_client_request(struct nvhi_rpc_client *client, const char *method,
 	char why[256] = "";
 	int rc = client_send_request(client, method, params, deadline);
 
-	/* A server that refuses what we send may close while we send: its reason is still to read. */
+	/* A server that refuses what we send may close while we send: its reason is still to read.
+	 */
 	if (rc && rc != -EPIPE && rc != -ECONNRESET)
 		return client_fault(ret_fault, rc, "%s: %s: %s", client->address, method,
 				    strerror(-rc));

@@ -15,7 +15,7 @@
 #include "base/log.h"
 
 #define RPC_OUT_IOV 32
-#define RPC_LINGER (1 * NVHI_NSEC_PER_SEC)
+#define RPC_LINGER  (1 * NVHI_NSEC_PER_SEC)
 
 static void conn_work(struct nvhi_defer *defer);
 static void conn_timeout(struct nvhi_timer *timer);
@@ -406,8 +406,10 @@ static int conn_event(struct nvhi_source *source, unsigned int events)
 	struct rpc_conn *conn = nvhi_container_of(source, struct rpc_conn, source);
 
 	if (events & NVHI_HANGUP) {
-		/* Both directions are shut. What is left to read is bounded by the socket's buffer. */
-		while (conn->state != RPC_CONN_GONE && conn->state != RPC_CONN_EOF && conn_read(conn))
+		/* Both directions are shut. What is left to read is bounded by the socket's buffer.
+		 */
+		while (conn->state != RPC_CONN_GONE && conn->state != RPC_CONN_EOF &&
+		       conn_read(conn))
 			;
 		conn_gone(conn);
 	} else if (events & NVHI_READABLE) {

@@ -12,8 +12,8 @@
 #include "base/jsonrpc.h"
 #include "base/list.h"
 
-#define RPC_READ_SIZE 65536u
-#define RPC_BATCH_MAX 1024u
+#define RPC_READ_SIZE     65536u
+#define RPC_BATCH_MAX     1024u
 #define RPC_METHOD_TABLES 32u
 
 /* ---- addresses (jsonrpc_addr.c) ----------------------------------------------------------- */
@@ -65,10 +65,10 @@ void nvhi_rpc_server_conn_closed(struct nvhi_rpc_server *server);
 
 enum rpc_conn_state {
 	RPC_CONN_OPEN,
-	RPC_CONN_EOF,	  /* the peer sends no more; answers still go out */
+	RPC_CONN_EOF,     /* the peer sends no more; answers still go out */
 	RPC_CONN_CLOSING, /* we close after the last answer: the peer broke the protocol */
 	RPC_CONN_LINGER,  /* all is sent; what the peer still sends is thrown away */
-	RPC_CONN_GONE,	  /* nobody hears answers any more; what had arrived is still run */
+	RPC_CONN_GONE,    /* nobody hears answers any more; what had arrived is still run */
 };
 
 struct rpc_out {
@@ -90,7 +90,7 @@ struct rpc_conn {
 	size_t in_len, in_size, in_scanned;
 	struct nvhi_json_scan scan;
 	uint64_t request_began; /* when the first byte of a partial request came */
-	bool rested;		/* input was left lying at the last pass */
+	bool rested;            /* input was left lying at the last pass */
 	/* output */
 	struct nvhi_list outs;
 	size_t out_bytes;

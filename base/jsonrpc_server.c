@@ -14,7 +14,7 @@
 #include "base/log.h"
 
 #define RPC_ACCEPT_BATCH 64
-#define RPC_ACCEPT_REST (100 * NVHI_NSEC_PER_MSEC)
+#define RPC_ACCEPT_REST  (100 * NVHI_NSEC_PER_MSEC)
 
 static void or_default(uint32_t *value, uint32_t fallback)
 {
@@ -50,8 +50,7 @@ int nvhi_rpc_server_create(struct nvh_reactor *reactor, const struct nvhi_rpc_se
 
 /* ---- methods ------------------------------------------------------------------------------ */
 
-const struct nvhi_rpc_method *nvhi_rpc_find_method(struct nvhi_rpc_server *server,
-						   const char *name)
+const struct nvhi_rpc_method *nvhi_rpc_find_method(struct nvhi_rpc_server *server, const char *name)
 {
 	for (uint32_t i = 0; i < server->table_count; i++)
 		for (const struct nvhi_rpc_method *m = server->tables[i]; m->name; m++)
@@ -182,14 +181,13 @@ static int tcp_listen(struct nvhi_rpc_addr *addr, int *ret_fd, char *err, size_t
 	return rc;
 }
 
-static int open_listener(struct nvhi_rpc_server *server, struct rpc_listener *listener,
-			 int *ret_fd, char *err, size_t err_len)
+static int open_listener(struct nvhi_rpc_server *server, struct rpc_listener *listener, int *ret_fd,
+			 char *err, size_t err_len)
 {
 	char text[128];
 
 	if (listener->addr.sa.ss_family == AF_UNIX)
-		return nvhi_rpc_unix_listen(&listener->addr, ret_fd, &listener->file, err,
-					    err_len);
+		return nvhi_rpc_unix_listen(&listener->addr, ret_fd, &listener->file, err, err_len);
 	if (!server->opts.allow_remote && !nvhi_rpc_addr_is_loopback(&listener->addr)) {
 		nvhi_rpc_addr_format(&listener->addr, text, sizeof(text));
 		snprintf(err, err_len,

@@ -16,9 +16,9 @@
 static int add_io_types(struct json_object *object, const struct tl_bdev *bdev)
 {
 	static const char *const other[] = {
-		"nvme_admin",	     "nvme_io",	  "nvme_io_md",	       "get_zone_info",
-		"zone_management",   "zone_append", "compare_and_write", "seek_hole",
-		"seek_data",	     "nvme_iov_md", "nvme_nssr",	       "write_uncorrectable",
+		"nvme_admin",      "nvme_io",     "nvme_io_md",        "get_zone_info",
+		"zone_management", "zone_append", "compare_and_write", "seek_hole",
+		"seek_data",       "nvme_iov_md", "nvme_nssr",         "write_uncorrectable",
 	};
 	struct json_object *types = json_object_new_object();
 	int failed = nvhi_json_add_bool(types, "read", true);
@@ -82,8 +82,8 @@ static struct json_object *bdev_object(const struct tl_bdev *bdev)
 	failed |= nvhi_json_add_u64(object, "preferred_unmap_granularity", 0);
 	failed |= tl_rpc_add_uuid(object, "uuid", bdev->uuid);
 	/* A bdev is found by its UUID too. */
-	failed |= nvhi_json_append(aliases,
-				   json_object_get(json_object_object_get(object, "uuid")));
+	failed |=
+		nvhi_json_append(aliases, json_object_get(json_object_object_get(object, "uuid")));
 	failed |= add_rate_limits(object);
 	failed |= nvhi_json_add_bool(object, "claimed", claimed);
 	if (claimed)
@@ -165,8 +165,8 @@ static void wait_start(struct nvhi_rpc_call *call, const struct get_bdevs *p)
 		wait->timer.fn = wait_timeout;
 		strncpy(wait->name, p->name, sizeof(wait->name) - 1);
 	}
-	if (!wait || nvhi_timer_arm(rpc->target->mgmt, &wait->timer,
-				    p->timeout * NVHI_NSEC_PER_MSEC)) {
+	if (!wait ||
+	    nvhi_timer_arm(rpc->target->mgmt, &wait->timer, p->timeout * NVHI_NSEC_PER_MSEC)) {
 		free(wait);
 		nvhi_rpc_reply(call, NULL);
 		return;
@@ -266,7 +266,7 @@ static void delete_done(void *arg, int err)
 		nvhi_rpc_reply_bool(call, true);
 }
 
-static void delete(struct nvhi_rpc_call *call, const struct tl_bdev_ops *ops)
+static void bdev_delete(struct nvhi_rpc_call *call, const struct tl_bdev_ops *ops)
 {
 	struct bdev_ref p = {0};
 	struct tl_bdev *bdev = ref_decode(call, &p, ops);
@@ -278,17 +278,17 @@ static void delete(struct nvhi_rpc_call *call, const struct tl_bdev_ops *ops)
 
 static void bdev_malloc_delete(struct nvhi_rpc_call *call)
 {
-	delete(call, &tl_malloc_ops);
+	bdev_delete(call, &tl_malloc_ops);
 }
 
 static void bdev_null_delete(struct nvhi_rpc_call *call)
 {
-	delete(call, &tl_null_ops);
+	bdev_delete(call, &tl_null_ops);
 }
 
 static void bdev_aio_delete(struct nvhi_rpc_call *call)
 {
-	delete(call, &tl_file_ops);
+	bdev_delete(call, &tl_file_ops);
 }
 
 static void resize(struct nvhi_rpc_call *call, struct tl_bdev *bdev, uint64_t bytes)
@@ -297,8 +297,9 @@ static void resize(struct nvhi_rpc_call *call, struct tl_bdev *bdev, uint64_t by
 	int rc;
 
 	if (!blocks) {
-		nvhi_rpc_error(call, NVHI_RPC_INTERNAL_ERROR, "%s: %llu bytes are less than a block",
-			       bdev->name, (unsigned long long)bytes);
+		nvhi_rpc_error(call, NVHI_RPC_INTERNAL_ERROR,
+			       "%s: %llu bytes are less than a block", bdev->name,
+			       (unsigned long long)bytes);
 		return;
 	}
 	rc = blocks == bdev->blocks ? 0 : tl_bdev_resize(bdev, blocks);
@@ -353,7 +354,7 @@ static int create_config(const struct tl_bdev *bdev, struct json_object *config)
 {
 	struct json_object *params = json_object_new_object();
 	bool file = bdev->ops == &tl_file_ops;
-	const char *method = file			       ? "bdev_aio_create"
+	const char *method = file                          ? "bdev_aio_create"
 			     : bdev->ops == &tl_malloc_ops ? "bdev_malloc_create"
 							   : "bdev_null_create";
 	int failed = nvhi_json_add_string(params, "name", bdev->name);
@@ -365,8 +366,8 @@ static int create_config(const struct tl_bdev *bdev, struct json_object *config)
 		failed |= nvhi_json_add_bool(params, "readonly", bdev->read_only);
 	} else {
 		failed |= nvhi_json_add_u64(params, "num_blocks", bdev->blocks);
-		failed |= nvhi_json_add_u64(params, "physical_block_size",
-					    bdev->physical_block_size);
+		failed |=
+			nvhi_json_add_u64(params, "physical_block_size", bdev->physical_block_size);
 	}
 	return failed | tl_rpc_config_add(config, method, params);
 }
@@ -383,11 +384,12 @@ int tl_rpc_bdev_config(struct tl_target *target, struct json_object *config)
 }
 
 const struct nvhi_rpc_method tl_rpc_bdev_methods[] = {
-	{"bdev_get_bdevs", bdev_get_bdevs, get_fields, "bdevs and what they can do", TL_RPC_RUNTIME},
+	{"bdev_get_bdevs", bdev_get_bdevs, get_fields, "bdevs and what they can do",
+	 TL_RPC_RUNTIME},
 	{"bdev_malloc_delete", bdev_malloc_delete, ref_fields,
 	 "takes its namespaces away and deletes it", TL_RPC_RUNTIME},
-	{"bdev_null_delete", bdev_null_delete, ref_fields, "takes its namespaces away and deletes it",
-	 TL_RPC_RUNTIME},
+	{"bdev_null_delete", bdev_null_delete, ref_fields,
+	 "takes its namespaces away and deletes it", TL_RPC_RUNTIME},
 	{"bdev_null_resize", bdev_null_resize, resize_fields, "changes the size", TL_RPC_RUNTIME},
 	{"bdev_aio_delete", bdev_aio_delete, ref_fields,
 	 "takes its namespaces away and closes the file", TL_RPC_RUNTIME},

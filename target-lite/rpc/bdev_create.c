@@ -22,12 +22,13 @@ struct create_params {
 			.help = "bytes, a power of two from 512 to 65536"),                        \
 		NVHI_JSON_FIELD(create_params, num_blocks, U64, NVHI_JSON_REQUIRED, .min = 1),     \
 		NVHI_JSON_FIELD(create_params, uuid, STRING, .help = "(random)"),                  \
-		NVHI_JSON_FIELD(create_params, physical_block_size, U32,                           \
-				.help = "(block_size)"),                                           \
+		NVHI_JSON_FIELD(create_params, physical_block_size, U32, .help = "(block_size)"),  \
 		NVHI_JSON_FIELD(create_params, md_size, U32, .help = "only 0"),                    \
 		NVHI_JSON_FIELD(create_params, dif_type, I32, .help = "only 0"),                   \
 		{.name = "dif_is_head_of_md", .type = NVHI_JSON_IGNORE},                           \
-		{.name = "dif_pi_format", .type = NVHI_JSON_IGNORE}
+	{                                                                                          \
+		.name = "dif_pi_format", .type = NVHI_JSON_IGNORE                                  \
+	}
 
 /* ---- what all of them check --------------------------------------------------------------- */
 
@@ -35,15 +36,15 @@ struct create_params {
 static int create_opts(struct nvhi_rpc_call *call, const struct create_params *p, uint8_t uuid[16],
 		       struct tl_bdev_create_opts *opts)
 {
-	const char *lacking = p->md_size			 ? "md_size"
-			      : p->dif_type			 ? "dif_type"
-			      : p->nowait			 ? "nowait"
-			      : p->preferred_write_granularity	 ? "preferred_write_granularity"
-			      : p->preferred_write_alignment	 ? "preferred_write_alignment"
-			      : p->optimal_write_size		 ? "optimal_write_size"
-			      : p->preferred_unmap_granularity	 ? "preferred_unmap_granularity"
-			      : p->preferred_unmap_alignment	 ? "preferred_unmap_alignment"
-								 : NULL;
+	const char *lacking = p->md_size                       ? "md_size"
+			      : p->dif_type                    ? "dif_type"
+			      : p->nowait                      ? "nowait"
+			      : p->preferred_write_granularity ? "preferred_write_granularity"
+			      : p->preferred_write_alignment   ? "preferred_write_alignment"
+			      : p->optimal_write_size          ? "optimal_write_size"
+			      : p->preferred_unmap_granularity ? "preferred_unmap_granularity"
+			      : p->preferred_unmap_alignment   ? "preferred_unmap_alignment"
+							       : NULL;
 	uint32_t size = p->block_size;
 
 	if (lacking)
@@ -53,8 +54,7 @@ static int create_opts(struct nvhi_rpc_call *call, const struct create_params *p
 	else if (size && (size < 512 || size > 65536 || (size & (size - 1))))
 		tl_rpc_bad_param(call, "block_size", "%u is no power of two from 512 to 65536",
 				 size);
-	else if (p->physical_block_size &&
-		 (p->physical_block_size & (p->physical_block_size - 1)))
+	else if (p->physical_block_size && (p->physical_block_size & (p->physical_block_size - 1)))
 		tl_rpc_bad_param(call, "physical_block_size", "%u is no power of two",
 				 p->physical_block_size);
 	else if (size && p->num_blocks > INT64_MAX / size)
@@ -87,8 +87,8 @@ static void created(struct nvhi_rpc_call *call, const struct create_params *p, i
 		tl_rpc_bad_param(call, "name", "there is a bdev '%.255s' (or one with this UUID)",
 				 p->name ? p->name : "");
 	} else if (err == -ENOMEM && p->num_blocks) {
-		tl_rpc_fail(call, err, "%llu blocks of %u bytes",
-			    (unsigned long long)p->num_blocks, p->block_size);
+		tl_rpc_fail(call, err, "%llu blocks of %u bytes", (unsigned long long)p->num_blocks,
+			    p->block_size);
 	} else {
 		tl_rpc_fail(call, err, "%.255s", p->name ? p->name : "unnamed");
 	}
@@ -154,7 +154,8 @@ static const struct nvhi_json_field aio_fields[] = {
 	NVHI_JSON_FIELD(create_params, readonly, BOOL, .help = "(false)"),
 	NVHI_JSON_FIELD(create_params, uuid, STRING, .help = "(random)"),
 	NVHI_JSON_FIELD(create_params, nowait, BOOL, .help = "only false"),
-	{.name = "fallocate", .type = NVHI_JSON_IGNORE,
+	{.name = "fallocate",
+	 .type = NVHI_JSON_IGNORE,
 	 .help = "taken, not needed: holes are punched where the file can"},
 	NVHI_JSON_END,
 };
@@ -180,7 +181,8 @@ static void bdev_aio_create(struct nvhi_rpc_call *call)
 }
 
 const struct nvhi_rpc_method tl_rpc_bdev_create_methods[] = {
-	{"bdev_malloc_create", bdev_malloc_create, malloc_fields, "a bdev in memory", TL_RPC_RUNTIME},
+	{"bdev_malloc_create", bdev_malloc_create, malloc_fields, "a bdev in memory",
+	 TL_RPC_RUNTIME},
 	{"bdev_null_create", bdev_null_create, null_fields,
 	 "a bdev that reads zeroes and forgets writes", TL_RPC_RUNTIME},
 	{"bdev_aio_create", bdev_aio_create, aio_fields, "a bdev on a file or block device",

@@ -105,8 +105,8 @@ static int read_params(const char *json, struct json_object **ret_params)
 /* As rpc.py prints: strings bare, everything else as indented JSON. */
 static int print_result(struct json_object *result)
 {
-	int flags = JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-		    JSON_C_TO_STRING_NOSLASHESCAPE;
+	int flags =
+		JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE;
 
 	puts(json_object_is_type(result, json_type_string)
 		     ? json_object_get_string(result)
@@ -138,12 +138,13 @@ int tl_rpc_client_main(int argc, char **argv)
 	}
 	if (rc) {
 		if (fault.code)
-			fprintf(stderr, "target-lite rpc: %s: %s (%d)\n", args.method, fault.message,
-				fault.code);
+			fprintf(stderr, "target-lite rpc: %s: %s (%d)\n", args.method,
+				fault.message, fault.code);
 		else
 			fprintf(stderr, "target-lite rpc: %s%s\n", fault.message,
 				rc == -ENOENT || rc == -ECONNREFUSED
-					? " (is target-lite running with --rpc there? -s names the socket)"
+					? " (is target-lite running with --rpc there? -s names the "
+					  "socket)"
 					: "");
 		return EXIT_CALL;
 	}

@@ -27,8 +27,8 @@ void tl_rpc_bad_param(struct nvhi_rpc_call *call, const char *name, const char *
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	nvhi_rpc_error(call, NVHI_RPC_INVALID_PARAMS, "Invalid parameters: parameter '%s': %s", name,
-		       text);
+	nvhi_rpc_error(call, NVHI_RPC_INVALID_PARAMS, "Invalid parameters: parameter '%s': %s",
+		       name, text);
 }
 
 void tl_rpc_unsupported(struct nvhi_rpc_call *call, const char *name)
@@ -67,8 +67,8 @@ struct tl_target *tl_rpc_target(struct nvhi_rpc_call *call, const char *tgt_name
 	struct tl_target *target = tl_rpc_of(call)->target;
 
 	if (tgt_name && strcmp(tgt_name, target->opts.name) != 0) {
-		tl_rpc_bad_param(call, "tgt_name", "there is no target '%.64s', only '%s'", tgt_name,
-				 target->opts.name);
+		tl_rpc_bad_param(call, "tgt_name", "there is no target '%.64s', only '%s'",
+				 tgt_name, target->opts.name);
 		return NULL;
 	}
 	if (target->stopping) {
@@ -87,9 +87,10 @@ struct tl_subsystem *tl_rpc_subsystem(struct nvhi_rpc_call *call, const struct t
 		return NULL;
 	ss = tl_target_find_subsystem(target, name->nqn);
 	if (!ss) {
-		nvhi_rpc_error(call, NVHI_RPC_INVALID_PARAMS,
-			       "Invalid parameters: parameter 'nqn': there is no subsystem '%.223s'",
-			       name->nqn);
+		nvhi_rpc_error(
+			call, NVHI_RPC_INVALID_PARAMS,
+			"Invalid parameters: parameter 'nqn': there is no subsystem '%.223s'",
+			name->nqn);
 		return NULL;
 	}
 	if (ss->deleting) {

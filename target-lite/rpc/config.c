@@ -341,7 +341,8 @@ static int collect_parts(struct config_load *load, struct json_object *subsystem
 		if (!json_object_object_get_ex(part, "config", &config) ||
 		    (config && !json_object_is_type(config, json_type_array))) {
 			snprintf(load->failure, sizeof(load->failure),
-				 "subsystems[%zu] is no {\"subsystem\": ..., \"config\": [...]}", i);
+				 "subsystems[%zu] is no {\"subsystem\": ..., \"config\": [...]}",
+				 i);
 			return -EINVAL;
 		}
 		rc = config ? collect_config(load, config) : 0;
@@ -450,7 +451,8 @@ static void load_config(struct nvhi_rpc_call *call)
 const struct nvhi_rpc_method tl_rpc_config_methods[] = {
 	{"save_config", save_config, save_fields, "the calls that make all this again",
 	 TL_RPC_RUNTIME},
-	{"load_config", load_config, load_fields, "runs such calls, and undoes them when one fails", TL_RPC_ANY},
+	{"load_config", load_config, load_fields, "runs such calls, and undoes them when one fails",
+	 TL_RPC_ANY},
 	{"framework_get_subsystems", framework_get_subsystems, no_fields,
 	 "the parts of a configuration", TL_RPC_RUNTIME},
 	{"framework_get_config", framework_get_config, get_config_fields,

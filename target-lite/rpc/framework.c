@@ -212,8 +212,8 @@ static void reactors_reply(struct nvhi_msg *msg)
 
 	failed |= nvhi_json_add_u64(result, "pid", (uint64_t)getpid());
 	for (uint32_t i = 0; i < query->count; i++)
-		failed |= nvhi_json_append(list, reactor_object(&query->answers[i],
-								query->target->groups[i].name, i));
+		failed |= nvhi_json_append(
+			list, reactor_object(&query->answers[i], query->target->groups[i].name, i));
 	failed |= nvhi_json_add(result, "reactors", list);
 	nvhi_rpc_reply(query->call, tl_rpc_built(result, failed));
 	free(query);
@@ -288,7 +288,8 @@ static void spdk_kill_instance(struct nvhi_rpc_call *call)
 }
 
 const struct nvhi_rpc_method tl_rpc_framework_methods[] = {
-	{"rpc_get_methods", rpc_get_methods, get_methods_fields, "names of all methods", TL_RPC_ANY},
+	{"rpc_get_methods", rpc_get_methods, get_methods_fields, "names of all methods",
+	 TL_RPC_ANY},
 	{"spdk_get_version", spdk_get_version, no_fields, "name and version", TL_RPC_ANY},
 	{"framework_wait_init", framework_wait_init, no_fields,
 	 "answers when framework_start_init was called", TL_RPC_ANY},

@@ -14,10 +14,14 @@ struct host_params {
 };
 
 #define NAME_FIELDS                                                                                \
-	{.name = "nqn", .type = NVHI_JSON_STRING, .required = true,                                \
+	{.name = "nqn",                                                                            \
+	 .type = NVHI_JSON_STRING,                                                                 \
+	 .required = true,                                                                         \
 	 .offset = offsetof(struct host_params, name.nqn)},                                        \
-	{.name = "tgt_name", .type = NVHI_JSON_STRING,                                             \
-	 .offset = offsetof(struct host_params, name.tgt_name)}
+	{                                                                                          \
+		.name = "tgt_name", .type = NVHI_JSON_STRING,                                      \
+		.offset = offsetof(struct host_params, name.tgt_name)                              \
+	}
 
 /* Decodes; NULL: answered. */
 static struct tl_subsystem *host_decode(struct nvhi_rpc_call *call, struct host_params *p)
@@ -46,7 +50,7 @@ static void nvmf_subsystem_add_host(struct nvhi_rpc_call *call)
 		return;
 	/* A host added without the protection that was asked for would be let in unprotected. */
 	if (p.psk || p.dhchap_key || p.dhchap_ctrlr_key) {
-		tl_rpc_unsupported(call, p.psk	       ? "psk"
+		tl_rpc_unsupported(call, p.psk          ? "psk"
 					 : p.dhchap_key ? "dhchap_key"
 							: "dhchap_ctrlr_key");
 		return;
@@ -79,7 +83,8 @@ static void nvmf_subsystem_remove_host(struct nvhi_rpc_call *call)
 		return;
 	rc = tl_subsystem_remove_host(ss, p.host);
 	if (rc == -ENOENT)
-		tl_rpc_bad_param(call, "host", "'%.223s' is not on the list of %s", p.host, ss->nqn);
+		tl_rpc_bad_param(call, "host", "'%.223s' is not on the list of %s", p.host,
+				 ss->nqn);
 	else
 		tl_rpc_done(call, rc);
 }

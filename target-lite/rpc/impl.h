@@ -24,10 +24,10 @@ struct tl_rpc {
 	struct tl_target *target;
 	struct nvhi_rpc_server *server;
 	struct tl_rpc_opts opts;
-	bool running;		     /* framework_start_init is done or was not needed */
-	uint64_t started;	     /* ns, of the management reactor's clock */
+	bool running;                /* framework_start_init is done or was not needed */
+	uint64_t started;            /* ns, of the management reactor's clock */
 	struct nvhi_list waiting;    /* calls of framework_wait_init */
-	struct nvhi_list loads;	     /* load_config under way */
+	struct nvhi_list loads;      /* load_config under way */
 	struct nvhi_list bdev_waits; /* calls of bdev_get_bdevs with a timeout */
 };
 
@@ -99,7 +99,8 @@ static inline struct json_object *tl_rpc_built(struct json_object *object, int f
 	return NULL;
 }
 
-/* ---- configuration (config.c): what makes the same thing again -------------------------------- */
+/* ---- configuration (config.c): what makes the same thing again --------------------------------
+ */
 
 /* {"method", "params"} appended to `config`; takes params. */
 int tl_rpc_config_add(struct json_object *config, const char *method, struct json_object *params);

@@ -9,8 +9,8 @@
 #include "target-lite/rpc/impl.h"
 
 /* Order as in ana_values. */
-static const char *const ana_names[] = {"optimized",	   "non_optimized", "inaccessible",
-					"persistent_loss", "change",	    NULL};
+static const char *const ana_names[] = {"optimized",       "non_optimized", "inaccessible",
+					"persistent_loss", "change",        NULL};
 static const enum tl_ana_state ana_values[] = {TL_ANA_OPTIMIZED, TL_ANA_NON_OPTIMIZED,
 					       TL_ANA_INACCESSIBLE, TL_ANA_PERSISTENT_LOSS,
 					       TL_ANA_CHANGE};
@@ -24,10 +24,14 @@ struct listener_params {
 };
 
 #define NAME_FIELDS                                                                                \
-	{.name = "nqn", .type = NVHI_JSON_STRING, .required = true,                                \
+	{.name = "nqn",                                                                            \
+	 .type = NVHI_JSON_STRING,                                                                 \
+	 .required = true,                                                                         \
 	 .offset = offsetof(struct listener_params, name.nqn)},                                    \
-	{.name = "tgt_name", .type = NVHI_JSON_STRING,                                             \
-	 .offset = offsetof(struct listener_params, name.tgt_name)}
+	{                                                                                          \
+		.name = "tgt_name", .type = NVHI_JSON_STRING,                                      \
+		.offset = offsetof(struct listener_params, name.tgt_name)                          \
+	}
 #define ADDRESS_FIELD                                                                              \
 	NVHI_JSON_FIELD(listener_params, listen_address, STRUCT, NVHI_JSON_REQUIRED,               \
 			.fields = tl_rpc_addr_fields,                                              \
@@ -113,7 +117,8 @@ static void nvmf_subsystem_add_listener(struct nvhi_rpc_call *call)
 	rc = tl_subsystem_add_listener(ss, &addr, false, ana_values[p.ana_state], tl_rpc_done, call,
 				       NULL);
 	if (rc == -EEXIST)
-		tl_rpc_bad_param(call, "listen_address", "%s listens at %s already", ss->nqn, where);
+		tl_rpc_bad_param(call, "listen_address", "%s listens at %s already", ss->nqn,
+				 where);
 	else if (rc)
 		nvhi_rpc_error(call, NVHI_RPC_INTERNAL_ERROR, "cannot listen at %s: %s%s", where,
 			       strerror(-rc), listen_hint(rc));
@@ -168,8 +173,8 @@ static void nvmf_subsystem_listener_set_ana_state(struct nvhi_rpc_call *call)
 	if (rc == -ENOENT)
 		no_listener(call, ss, &addr);
 	else if (rc == -EINVAL)
-		tl_rpc_bad_param(call, "anagrpid", "%u is none of %s (1 to %u)", p.anagrpid, ss->nqn,
-				 ss->max_nsid);
+		tl_rpc_bad_param(call, "anagrpid", "%u is none of %s (1 to %u)", p.anagrpid,
+				 ss->nqn, ss->max_nsid);
 	else if (rc == -ENOTSUP)
 		tl_rpc_bad_param(call, "nqn", "%s was created without ana_reporting", ss->nqn);
 	else if (rc)
@@ -249,7 +254,8 @@ static int ana_config(const struct tl_subsystem_listener *listener, struct json_
 		failed |= nvhi_json_add_string(params, "ana_state",
 					       tl_ana_state_name(listener->ana_state[i]));
 		failed |= nvhi_json_add_u64(params, "anagrpid", i + 1);
-		failed |= tl_rpc_config_add(config, "nvmf_subsystem_listener_set_ana_state", params);
+		failed |=
+			tl_rpc_config_add(config, "nvmf_subsystem_listener_set_ana_state", params);
 	}
 	return failed;
 }

@@ -32,9 +32,13 @@ struct add_ns {
 	struct ns_namespace namespace;
 };
 static const struct nvhi_json_field add_fields[] = {
-	{.name = "nqn", .type = NVHI_JSON_STRING, .required = true,
+	{.name = "nqn",
+	 .type = NVHI_JSON_STRING,
+	 .required = true,
 	 .offset = offsetof(struct add_ns, name.nqn)},
-	{.name = "tgt_name", .type = NVHI_JSON_STRING, .offset = offsetof(struct add_ns, name.tgt_name)},
+	{.name = "tgt_name",
+	 .type = NVHI_JSON_STRING,
+	 .offset = offsetof(struct add_ns, name.tgt_name)},
 	NVHI_JSON_FIELD(add_ns, namespace, STRUCT, NVHI_JSON_REQUIRED, .fields = namespace_fields,
 			.help = "{bdev_name, nsid?, nguid?, eui64?, uuid?, anagrpid?}"),
 	NVHI_JSON_END,
@@ -86,10 +90,10 @@ static void add_failed(struct nvhi_rpc_call *call, const struct tl_subsystem *ss
 		tl_rpc_bad_param(call, "namespace.nsid", "%u is taken in %s", p->nsid, ss->nqn);
 		break;
 	case -EINVAL:
-		tl_rpc_bad_param(call, p->nsid > ss->max_nsid ? "namespace.nsid" : "namespace.anagrpid",
-				 "%u is out of range (1 to %u, the max_namespaces of %s)",
-				 p->nsid > ss->max_nsid ? p->nsid : p->anagrpid, ss->max_nsid,
-				 ss->nqn);
+		tl_rpc_bad_param(
+			call, p->nsid > ss->max_nsid ? "namespace.nsid" : "namespace.anagrpid",
+			"%u is out of range (1 to %u, the max_namespaces of %s)",
+			p->nsid > ss->max_nsid ? p->nsid : p->anagrpid, ss->max_nsid, ss->nqn);
 		break;
 	case -ENOSPC:
 		nvhi_rpc_error(call, NVHI_RPC_INTERNAL_ERROR,
@@ -136,11 +140,15 @@ struct ns_ref {
 	uint32_t nsid, anagrpid;
 };
 #define NS_REF_FIELDS                                                                              \
-	{.name = "nqn", .type = NVHI_JSON_STRING, .required = true,                                \
+	{.name = "nqn",                                                                            \
+	 .type = NVHI_JSON_STRING,                                                                 \
+	 .required = true,                                                                         \
 	 .offset = offsetof(struct ns_ref, name.nqn)},                                             \
-	{.name = "tgt_name", .type = NVHI_JSON_STRING,                                             \
-	 .offset = offsetof(struct ns_ref, name.tgt_name)},                                        \
-	NVHI_JSON_FIELD(ns_ref, nsid, U32, NVHI_JSON_REQUIRED, .min = 1, .max = 0xfffffffe)
+		{.name = "tgt_name",                                                               \
+		 .type = NVHI_JSON_STRING,                                                         \
+		 .offset = offsetof(struct ns_ref, name.tgt_name)},                                \
+		NVHI_JSON_FIELD(ns_ref, nsid, U32, NVHI_JSON_REQUIRED, .min = 1,                   \
+				.max = 0xfffffffe)
 
 static void no_ns(struct nvhi_rpc_call *call, const struct tl_subsystem *ss, uint32_t nsid)
 {

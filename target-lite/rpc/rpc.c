@@ -11,10 +11,10 @@
 #include "target-lite/rpc/impl.h"
 
 static const struct nvhi_rpc_method *const rpc_tables[] = {
-	tl_rpc_framework_methods, tl_rpc_config_methods,     tl_rpc_transport_methods,
-	tl_rpc_subsystem_methods, tl_rpc_listener_methods,   tl_rpc_ns_methods,
-	tl_rpc_host_methods,	  tl_rpc_ctrlr_methods,	     tl_rpc_discovery_methods,
-	tl_rpc_bdev_methods,	  tl_rpc_bdev_create_methods,
+	tl_rpc_framework_methods, tl_rpc_config_methods,      tl_rpc_transport_methods,
+	tl_rpc_subsystem_methods, tl_rpc_listener_methods,    tl_rpc_ns_methods,
+	tl_rpc_host_methods,      tl_rpc_ctrlr_methods,       tl_rpc_discovery_methods,
+	tl_rpc_bdev_methods,      tl_rpc_bdev_create_methods,
 };
 
 static const char *rpc_gate(struct nvhi_rpc_call *call)
@@ -30,8 +30,7 @@ static const char *rpc_gate(struct nvhi_rpc_call *call)
 			 "framework_start_init RPC.";
 }
 
-int tl_rpc_create(struct tl_target *target, const struct tl_rpc_opts *opts,
-		  struct tl_rpc **ret_rpc)
+int tl_rpc_create(struct tl_target *target, const struct tl_rpc_opts *opts, struct tl_rpc **ret_rpc)
 {
 	struct tl_rpc *rpc = calloc(1, sizeof(*rpc));
 	int rc;

@@ -20,7 +20,8 @@ struct tl_rpc_opts {
 	/* As SPDK's --wait-for-rpc: most methods are refused until framework_start_init. */
 	bool wait_for_rpc;
 	bool allow_remote; /* listen on TCP addresses beyond loopback */
-	const int *cpus;   /* by poll group, -1: not pinned; NULL: none is. For framework_get_reactors */
+	const int *
+		cpus; /* by poll group, -1: not pinned; NULL: none is. For framework_get_reactors */
 };
 
 /* -ENOMEM. Lives on target->mgmt; the target outlives it. */

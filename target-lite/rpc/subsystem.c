@@ -19,9 +19,13 @@ struct create_subsystem {
 };
 
 static const struct nvhi_json_field create_fields[] = {
-	{.name = "nqn", .type = NVHI_JSON_STRING, .offset = offsetof(struct create_subsystem, name.nqn),
-	 .required = true, .help = "NQN of the subsystem"},
-	{.name = "tgt_name", .type = NVHI_JSON_STRING,
+	{.name = "nqn",
+	 .type = NVHI_JSON_STRING,
+	 .offset = offsetof(struct create_subsystem, name.nqn),
+	 .required = true,
+	 .help = "NQN of the subsystem"},
+	{.name = "tgt_name",
+	 .type = NVHI_JSON_STRING,
 	 .offset = offsetof(struct create_subsystem, name.tgt_name)},
 	NVHI_JSON_FIELD(create_subsystem, serial_number, STRING,
 			.help = "at most 20 characters (zeroes)"),
@@ -47,10 +51,10 @@ static const struct nvhi_json_field create_fields[] = {
 static int check_create(struct nvhi_rpc_call *call, const struct create_subsystem *p)
 {
 	const char *lacking = p->admin_label && p->admin_label[0] ? "admin_label"
-			      : p->dmrsl			  ? "dmrsl"
-			      : p->wzsl				  ? "wzsl"
-			      : p->passthrough			  ? "passthrough"
-			      : p->enable_nssr			  ? "enable_nssr"
+			      : p->dmrsl                          ? "dmrsl"
+			      : p->wzsl                           ? "wzsl"
+			      : p->passthrough                    ? "passthrough"
+			      : p->enable_nssr                    ? "enable_nssr"
 								  : NULL;
 
 	if (lacking)
@@ -117,9 +121,10 @@ static void nvmf_create_subsystem(struct nvhi_rpc_call *call)
 	    check_text(call, "model_number", p.model_number, 40))
 		return;
 	if (!tl_nqn_valid(p.name.nqn)) {
-		tl_rpc_bad_param(call, "nqn",
-				 "'%.230s' is no NQN (nqn.YYYY-MM.REVERSE.DOMAIN:NAME, at most 223 bytes)",
-				 p.name.nqn);
+		tl_rpc_bad_param(
+			call, "nqn",
+			"'%.230s' is no NQN (nqn.YYYY-MM.REVERSE.DOMAIN:NAME, at most 223 bytes)",
+			p.name.nqn);
 		return;
 	}
 	rc = tl_subsystem_create(target,

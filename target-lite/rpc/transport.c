@@ -19,9 +19,14 @@ struct create_transport {
 };
 
 #define OPT(memb, typ, ...)                                                                        \
-	{.name = #memb, .type = NVHI_JSON_##typ, .offset = offsetof(struct create_transport, opts.memb), \
-	 __VA_ARGS__}
-#define OTHER_TRANSPORT(memb) {.name = memb, .type = NVHI_JSON_IGNORE}
+	{                                                                                          \
+		.name = #memb, .type = NVHI_JSON_##typ,                                            \
+		.offset = offsetof(struct create_transport, opts.memb), __VA_ARGS__                \
+	}
+#define OTHER_TRANSPORT(memb)                                                                      \
+	{                                                                                          \
+		.name = memb, .type = NVHI_JSON_IGNORE                                             \
+	}
 
 static const struct nvhi_json_field create_fields[] = {
 	NVHI_JSON_FIELD(create_transport, trtype, STRING, NVHI_JSON_REQUIRED, .help = "TCP"),

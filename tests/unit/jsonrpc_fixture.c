@@ -187,4 +187,3 @@ uint32_t fx_connections(void)
 	nvhi_rpc_server_stats(fx.server, &stats);
 	return stats.connections;
 }
-

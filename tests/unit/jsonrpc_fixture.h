@@ -42,7 +42,7 @@ const char *fx_get(int fd);
 /* Connections the server has now. */
 uint32_t fx_connections(void);
 
-#define ECHO_1 "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\",\"params\":{\"x\":\"\\u00e9 }\"}}"
+#define ECHO_1        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\",\"params\":{\"x\":\"\\u00e9 }\"}}"
 #define ECHO_1_ANSWER "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"x\":\"\xc3\xa9 }\"}}"
 
 #endif

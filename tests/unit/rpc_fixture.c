@@ -57,8 +57,9 @@ static void answered(struct nvhi_rpc_local *local, struct json_object *result, i
 	answer->code = message ? code : 0;
 	snprintf(answer->text, sizeof(answer->text), "%s",
 		 message ? message
-			 : json_object_to_json_string_ext(
-				  result, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+			 : json_object_to_json_string_ext(result,
+							  JSON_C_TO_STRING_PLAIN |
+								  JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
 void rpc_begin(struct rpc_target *t, struct rpc_answer *answer, const char *method,

@@ -17,7 +17,7 @@ struct rpc_target {
 struct rpc_answer {
 	struct nvhi_rpc_local local;
 	bool done;
-	int code;	/* 0: success */
+	int code;         /* 0: success */
 	char text[65536]; /* the result as JSON, or the message */
 };
 
@@ -50,8 +50,7 @@ extern struct rpc_answer rpc_last;
 	do {                                                                                       \
 		int code_ = rpc_do(t, method, params);                                             \
 		if (code_ != (wanted_code) || !strstr(rpc_text, words))                            \
-			printf("  %s: %d %s\n", method, code_,             \
-			       rpc_text);                                                          \
+			printf("  %s: %d %s\n", method, code_, rpc_text);                          \
 		CU_ASSERT_EQUAL(code_, wanted_code);                                               \
 		CU_ASSERT_PTR_NOT_NULL(strstr(rpc_text, words));                                   \
 	} while (0)

@@ -54,7 +54,7 @@ static void run_client(struct client_run *run)
 	pthread_t thread;
 
 	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, client_thread, run), 0);
-	PUMP_UNTIL(run->done);
+	PUMP_UNTIL(atomic_load(&run->done));
 	pthread_join(thread, NULL);
 }
 
@@ -69,8 +69,10 @@ static void the_client_calls_over_unix_and_tcp(void)
 		if (nvhi_rpc_server_listen(fx.server, listen[i], err, sizeof(err)) != 0)
 			printf("(%s) ", err); /* a machine without IPv6 */
 	while (nvhi_rpc_server_address(fx.server, n, address, sizeof(address)) == 0) {
-		struct client_run run = {.address = address, .method = "add",
-					 .params = "{\"a\":41}", .timeout_ms = 5000};
+		struct client_run run = {.address = address,
+					 .method = "add",
+					 .params = "{\"a\":41}",
+					 .timeout_ms = 5000};
 
 		run_client(&run);
 		CU_ASSERT_EQUAL(run.rc, 0);
@@ -102,7 +104,8 @@ static void the_client_tells_the_servers_error_from_its_own(void)
 {
 	struct client_run wrong = {.address = fx.path, .method = "nix", .timeout_ms = 5000};
 	struct client_run slow = {.address = fx.path, .method = "hold", .timeout_ms = 50};
-	struct client_run nobody = {.address = "/nonexistent/sock", .method = "x", .timeout_ms = 50};
+	struct client_run nobody = {
+		.address = "/nonexistent/sock", .method = "x", .timeout_ms = 50};
 	struct client_run bad = {.address = "tcp:x", .method = "x", .timeout_ms = 50};
 
 	fx_start();
@@ -128,7 +131,6 @@ static void the_client_tells_the_servers_error_from_its_own(void)
 	fx_stop();
 }
 
-NVH_UNIT_MAIN("base/jsonrpc_client",
-	      NVH_TEST(the_client_calls_over_unix_and_tcp),
+NVH_UNIT_MAIN("base/jsonrpc_client", NVH_TEST(the_client_calls_over_unix_and_tcp),
 	      NVH_TEST(the_client_gets_a_large_answer_and_events),
 	      NVH_TEST(the_client_tells_the_servers_error_from_its_own))

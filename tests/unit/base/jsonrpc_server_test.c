@@ -50,7 +50,8 @@ static void a_live_socket_is_not_taken_over_and_a_dead_one_is(void)
 	CU_ASSERT_EQUAL(nvhi_rpc_server_listen(second, file, err, sizeof(err)), -EEXIST);
 	CU_ASSERT_EQUAL(unlink(file), 0);
 
-	CU_ASSERT_EQUAL(nvhi_rpc_server_listen(second, "/nonexistent/x", err, sizeof(err)), -ENOENT);
+	CU_ASSERT_EQUAL(nvhi_rpc_server_listen(second, "/nonexistent/x", err, sizeof(err)),
+			-ENOENT);
 	nvhi_rpc_server_destroy(second);
 	fx_stop();
 }
@@ -58,8 +59,17 @@ static void a_live_socket_is_not_taken_over_and_a_dead_one_is(void)
 static void an_address_is_checked(void)
 {
 	static const char *const bad[] = {
-		"", "unix:", "tcp:", "tcp:127.0.0.1", "tcp:127.0.0.1:", "tcp:127.0.0.1:65536",
-		"tcp:127.0.0.1:x", "tcp:nohost:1", "tcp:[::1:5", "tcp:[]:5", "tcp::5",
+		"",
+		"unix:",
+		"tcp:",
+		"tcp:127.0.0.1",
+		"tcp:127.0.0.1:",
+		"tcp:127.0.0.1:65536",
+		"tcp:127.0.0.1:x",
+		"tcp:nohost:1",
+		"tcp:[::1:5",
+		"tcp:[]:5",
+		"tcp::5",
 		"tcp:127.0.0.1:-1",
 	};
 	char err[256], longer[200];
@@ -67,13 +77,15 @@ static void an_address_is_checked(void)
 	fx_start();
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		err[0] = '\0';
-		CU_ASSERT_EQUAL(nvhi_rpc_server_listen(fx.server, bad[i], err, sizeof(err)), -EINVAL);
+		CU_ASSERT_EQUAL(nvhi_rpc_server_listen(fx.server, bad[i], err, sizeof(err)),
+				-EINVAL);
 		CU_ASSERT_NOT_EQUAL(err[0], '\0');
 	}
 	memset(longer, 'x', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';
 	CU_ASSERT_EQUAL(nvhi_rpc_server_listen(fx.server, longer, err, sizeof(err)), -EINVAL);
-	CU_ASSERT_EQUAL(nvhi_rpc_server_listen(fx.server, "tcp:0.0.0.0:0", err, sizeof(err)), -EPERM);
+	CU_ASSERT_EQUAL(nvhi_rpc_server_listen(fx.server, "tcp:0.0.0.0:0", err, sizeof(err)),
+			-EPERM);
 	fx_stop();
 }
 
@@ -182,10 +194,8 @@ static void without_memory_a_server_says_so_and_leaks_nothing(void)
 	fx_stop();
 }
 
-NVH_UNIT_MAIN("base/jsonrpc_server",
-	      NVH_TEST(a_unix_socket_is_private),
+NVH_UNIT_MAIN("base/jsonrpc_server", NVH_TEST(a_unix_socket_is_private),
 	      NVH_TEST(a_live_socket_is_not_taken_over_and_a_dead_one_is),
-	      NVH_TEST(an_address_is_checked),
-	      NVH_TEST(method_names_are_unique_and_listed),
+	      NVH_TEST(an_address_is_checked), NVH_TEST(method_names_are_unique_and_listed),
 	      NVH_TEST(a_local_call_needs_no_socket),
 	      NVH_TEST(without_memory_a_server_says_so_and_leaks_nothing))

@@ -1,6 +1,6 @@
 /*
- * base/jsonrpc_conn.c and jsonrpc_call.c over real sockets: requests in any pieces, errors, batches,
- * connections that end in every way, and pressure.
+ * base/jsonrpc_conn.c and jsonrpc_call.c over real sockets: requests in any pieces, errors,
+ * batches, connections that end in every way, and pressure.
  */
 #include <errno.h>
 #include <string.h>
@@ -22,7 +22,7 @@ static void a_request_split_at_every_byte_is_answered(void)
 		fx_put_bytes(fd, ECHO_1, cut);
 		nvhi_reactor_run(fx.reactor, 0);
 		nvhi_reactor_run(fx.reactor, 0);
-		fx_put_bytes(fd, ECHO_1 + cut, len - cut);
+		fx_put_bytes(fd, &ECHO_1[cut], len - cut);
 		EXPECT(fd, ECHO_1_ANSWER);
 	}
 	close(fd);
@@ -36,7 +36,8 @@ static void requests_need_nothing_between_them(void)
 
 	fx_start();
 	fd = fx_dial();
-	fx_put(fd, ECHO_1 ECHO_1 "\n\n \t" ECHO_1 "{\"method\":\"add\",\"id\":\"z\",\"params\":{\"a\":4}}");
+	fx_put(fd, ECHO_1 ECHO_1 "\n\n \t" ECHO_1
+				 "{\"method\":\"add\",\"id\":\"z\",\"params\":{\"a\":4}}");
 	for (int i = 0; i < 3; i++)
 		EXPECT(fd, ECHO_1_ANSWER);
 	EXPECT(fd, "{\"jsonrpc\":\"2.0\",\"id\":\"z\",\"result\":5}");
@@ -53,7 +54,8 @@ static void an_error_says_what_and_which(void)
 	fx_put(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"nix\"}");
 	EXPECT(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32601,\"message\":"
 		   "\"Method not found: 'nix'\"}}");
-	fx_put(fd, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"add\",\"params\":{\"a\":1,\"foo\":2}}");
+	fx_put(fd,
+	       "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"add\",\"params\":{\"a\":1,\"foo\":2}}");
 	EXPECT(fd, "{\"jsonrpc\":\"2.0\",\"id\":2,\"error\":{\"code\":-32602,\"message\":"
 		   "\"Invalid parameters: unknown parameter 'foo' (known: a, b)\"}}");
 	fx_put(fd, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"add\",\"params\":[1,2]}");
@@ -77,10 +79,15 @@ static void an_error_says_what_and_which(void)
 static void what_is_no_request_is_answered_and_the_stream_goes_on(void)
 {
 	static const char *const bad[] = {
-		"{}", "{\"method\":1,\"id\":9}", "{\"method\":\"echo\",\"jsonrpc\":\"1.0\"}",
-		"{\"method\":\"echo\",\"jsonrpc\":2}", "{\"method\":\"echo\",\"id\":[]}",
-		"{\"method\":\"echo\",\"id\":true}", "{\"method\":\"echo\",\"params\":7}",
-		"{\"method\":\"echo\",\"id\":9,\"extra\":1}", "[]",
+		"{}",
+		"{\"method\":1,\"id\":9}",
+		"{\"method\":\"echo\",\"jsonrpc\":\"1.0\"}",
+		"{\"method\":\"echo\",\"jsonrpc\":2}",
+		"{\"method\":\"echo\",\"id\":[]}",
+		"{\"method\":\"echo\",\"id\":true}",
+		"{\"method\":\"echo\",\"params\":7}",
+		"{\"method\":\"echo\",\"id\":9,\"extra\":1}",
+		"[]",
 	};
 	int fd;
 
@@ -102,7 +109,8 @@ static void a_notification_gets_no_answer(void)
 
 	fx_start();
 	fd = fx_dial();
-	fx_put(fd, "{\"jsonrpc\":\"2.0\",\"method\":\"echo\"}{\"jsonrpc\":\"2.0\",\"method\":\"nix\"}" ECHO_1);
+	fx_put(fd, "{\"jsonrpc\":\"2.0\",\"method\":\"echo\"}{\"jsonrpc\":\"2.0\",\"method\":"
+		   "\"nix\"}" ECHO_1);
 	EXPECT(fd, ECHO_1_ANSWER);
 	close(fd);
 	fx_stop();
@@ -115,7 +123,7 @@ static void a_batch_runs_in_order_and_is_answered_whole(void)
 	fx_start();
 	fd = fx_dial();
 	fx_put(fd, "[{\"method\":\"hold\",\"id\":1},7,{\"method\":\"echo\"},"
-		"{\"method\":\"add\",\"params\":{\"a\":1},\"id\":null}]");
+		   "{\"method\":\"add\",\"params\":{\"a\":1},\"id\":null}]");
 	PUMP_UNTIL(fx.held_count == 1);
 	fx_turns(20);
 	nvhi_rpc_reply_bool(fx.held[0], true);
@@ -151,8 +159,13 @@ static void an_answer_may_come_later_and_out_of_order(void)
 static void garbage_ends_its_connection_with_a_parse_error(void)
 {
 	static const char *const bad[] = {
-		"hello", "GET / HTTP/1.1\r\n\r\n", "{\"a\":]", "{\"method\":\"echo\",\"id\":1,}",
-		"[NaN]", "{\"id\":1,\"id\":2}", "\x16\x03\x01\x02",
+		"hello",
+		"GET / HTTP/1.1\r\n\r\n",
+		"{\"a\":]",
+		"{\"method\":\"echo\",\"id\":1,}",
+		"[NaN]",
+		"{\"id\":1,\"id\":2}",
+		"\x16\x03\x01\x02",
 		"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
 	};
 
@@ -161,7 +174,8 @@ static void garbage_ends_its_connection_with_a_parse_error(void)
 		int fd = fx_dial(), other = fx_dial();
 
 		fx_put(fd, bad[i]);
-		CU_ASSERT_PTR_NOT_NULL(strstr(fx_get(fd), "\"id\":null,\"error\":{\"code\":-32700,"));
+		CU_ASSERT_PTR_NOT_NULL(
+			strstr(fx_get(fd), "\"id\":null,\"error\":{\"code\":-32700,"));
 		EXPECT(fd, ""); /* then the end */
 		close(fd);
 		fx_put(other, ECHO_1); /* nobody else is disturbed */
@@ -232,7 +246,8 @@ static void a_caller_that_left_is_told_and_may_be_answered(void)
 
 	fx_start();
 	fd = fx_dial();
-	fx_put(fd, "{\"method\":\"hold\",\"id\":1}[{\"method\":\"hold\",\"id\":2},{\"method\":\"hold\"}]");
+	fx_put(fd, "{\"method\":\"hold\",\"id\":1}[{\"method\":\"hold\",\"id\":2},{\"method\":"
+		   "\"hold\"}]");
 	PUMP_UNTIL(fx.held_count == 2);
 	CU_ASSERT_TRUE(nvhi_rpc_connected(fx.held[0]));
 	close(fd);
@@ -253,7 +268,8 @@ static void calls_outlive_the_server(void)
 
 	fx_start();
 	fd = fx_dial();
-	fx_put(fd, "{\"method\":\"hold\",\"id\":1}[{\"method\":\"hold\",\"id\":2},{\"method\":\"hold\"}]");
+	fx_put(fd, "{\"method\":\"hold\",\"id\":1}[{\"method\":\"hold\",\"id\":2},{\"method\":"
+		   "\"hold\"}]");
 	PUMP_UNTIL(fx.held_count == 2);
 	fx_stop();
 	CU_ASSERT_EQUAL(fx.gone_count, 2);
@@ -383,10 +399,8 @@ static void a_thousand_connections_are_served(void)
 	fx_stop();
 }
 
-NVH_UNIT_MAIN("base/jsonrpc",
-	      NVH_TEST(a_request_split_at_every_byte_is_answered),
-	      NVH_TEST(requests_need_nothing_between_them),
-	      NVH_TEST(an_error_says_what_and_which),
+NVH_UNIT_MAIN("base/jsonrpc", NVH_TEST(a_request_split_at_every_byte_is_answered),
+	      NVH_TEST(requests_need_nothing_between_them), NVH_TEST(an_error_says_what_and_which),
 	      NVH_TEST(what_is_no_request_is_answered_and_the_stream_goes_on),
 	      NVH_TEST(a_notification_gets_no_answer),
 	      NVH_TEST(a_batch_runs_in_order_and_is_answered_whole),

@@ -10,7 +10,7 @@
 #include "tests/unit/alloc_fail.h"
 #include "tests/unit/rpc_fixture.h"
 
-#define NQN "nqn.2016-06.io.spdk:cnode1"
+#define NQN  "nqn.2016-06.io.spdk:cnode1"
 #define HOST "nqn.2014-08.org.nvmexpress:uuid:0f8d6f6a-5c0c-4d5e-9d5b-2c7d1f1a7e11"
 #define ADDR "{\"trtype\":\"tcp\",\"traddr\":\"127.0.0.1\",\"trsvcid\":\"0\"}"
 
@@ -28,14 +28,16 @@ static void fill(struct rpc_target *t)
 	       "{\"trtype\":\"TCP\",\"in_capsule_data_size\":8192,\"io_unit_size\":8192,"
 	       "\"c2h_success\":false,\"acceptor_backlog\":7,\"iobuf_large_cache_size\":5}");
 	RPC_OK(t, "bdev_null_create", "{\"name\":\"N0\",\"block_size\":4096,\"num_blocks\":2048}");
-	RPC_OK(t, "bdev_malloc_create", "{\"block_size\":512,\"num_blocks\":64,"
-					"\"physical_block_size\":4096}");
+	RPC_OK(t, "bdev_malloc_create",
+	       "{\"block_size\":512,\"num_blocks\":64,"
+	       "\"physical_block_size\":4096}");
 	RPC_OK(t, "nvmf_create_subsystem",
 	       "{\"nqn\":\"" NQN "\",\"ana_reporting\":true,\"max_namespaces\":4,\"min_cntlid\":5,"
 	       "\"max_cntlid\":50,\"serial_number\":\"S1\",\"model_number\":\"M1\"}");
 	RPC_OK(t, "nvmf_subsystem_add_host", "{\"nqn\":\"" NQN "\",\"host\":\"" HOST "\"}");
 	RPC_OK(t, "nvmf_subsystem_add_ns",
-	       "{\"nqn\":\"" NQN "\",\"namespace\":{\"bdev_name\":\"N0\",\"nsid\":2,\"anagrpid\":3}}");
+	       "{\"nqn\":\"" NQN
+	       "\",\"namespace\":{\"bdev_name\":\"N0\",\"nsid\":2,\"anagrpid\":3}}");
 	RPC_OK(t, "nvmf_subsystem_add_ns",
 	       "{\"nqn\":\"" NQN "\",\"namespace\":{\"bdev_name\":\"Malloc0\",\"eui64\":"
 	       "\"0011223344556677\"}}");
@@ -196,7 +198,8 @@ static void without_memory_a_call_fails_and_changes_nothing(void)
 		{NULL, "nvmf_create_subsystem", "{\"nqn\":\"" NQN "9\"}", "nvmf_delete_subsystem",
 		 "{\"nqn\":\"" NQN "9\"}"},
 		{NULL, "nvmf_subsystem_add_host",
-		 "{\"nqn\":\"" NQN "\",\"host\":\"nqn.2014-08.org.a:b\"}", "nvmf_subsystem_remove_host",
+		 "{\"nqn\":\"" NQN "\",\"host\":\"nqn.2014-08.org.a:b\"}",
+		 "nvmf_subsystem_remove_host",
 		 "{\"nqn\":\"" NQN "\",\"host\":\"nqn.2014-08.org.a:b\"}"},
 		{NULL, "nvmf_subsystem_add_ns",
 		 "{\"nqn\":\"" NQN "\",\"namespace\":{\"bdev_name\":\"Spare\",\"nsid\":4}}",

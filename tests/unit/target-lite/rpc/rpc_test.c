@@ -7,7 +7,7 @@
 
 #include "tests/unit/rpc_fixture.h"
 
-#define NQN "nqn.2016-06.io.spdk:cnode1"
+#define NQN  "nqn.2016-06.io.spdk:cnode1"
 #define ADDR "{\"trtype\":\"tcp\",\"traddr\":\"127.0.0.1\",\"trsvcid\":\"0\"}"
 
 /* A transport, a subsystem and a bdev. */
@@ -94,26 +94,32 @@ static void a_failing_call_changes_nothing(void)
 	} bad[] = {
 		{"nvmf_create_transport", "{\"trtype\":\"RDMA\"}", "trtype"},
 		{"nvmf_create_transport", "{\"trtype\":\"TCP\"}", "already exists"},
-		{"nvmf_create_transport", "{\"trtype\":\"TCP\",\"max_io_size\":12345}", "max_io_size"},
+		{"nvmf_create_transport", "{\"trtype\":\"TCP\",\"max_io_size\":12345}",
+		 "max_io_size"},
 		{"nvmf_create_transport", "{\"trtype\":\"TCP\",\"max_queue_depth\":1}",
 		 "max_queue_depth"},
 		{"nvmf_create_transport", "{\"trtype\":\"TCP\",\"dif_insert_or_strip\":true}",
 		 "dif_insert_or_strip"},
-		{"nvmf_create_transport", "{\"trtype\":\"TCP\",\"tgt_name\":\"other\"}", "tgt_name"},
+		{"nvmf_create_transport", "{\"trtype\":\"TCP\",\"tgt_name\":\"other\"}",
+		 "tgt_name"},
 		{"nvmf_create_subsystem", "{\"nqn\":\"" NQN "\"}", "exists already"},
 		{"nvmf_create_subsystem", "{\"nqn\":\"x\"}", "nqn"},
-		{"nvmf_create_subsystem", "{\"nqn\":\"nqn.2014-08.org.nvmexpress.discovery\"}", "nqn"},
+		{"nvmf_create_subsystem", "{\"nqn\":\"nqn.2014-08.org.nvmexpress.discovery\"}",
+		 "nqn"},
 		{"nvmf_create_subsystem",
-		 "{\"nqn\":\"" NQN "2\",\"serial_number\":\"123456789012345678901\"}", "serial_number"},
+		 "{\"nqn\":\"" NQN "2\",\"serial_number\":\"123456789012345678901\"}",
+		 "serial_number"},
 		{"nvmf_create_subsystem", "{\"nqn\":\"" NQN "2\",\"serial_number\":\"\\u00e9\"}",
 		 "serial_number"},
-		{"nvmf_create_subsystem", "{\"nqn\":\"" NQN "2\",\"min_cntlid\":9,\"max_cntlid\":8}",
-		 "min_cntlid"},
-		{"nvmf_create_subsystem", "{\"nqn\":\"" NQN "2\",\"passthrough\":true}", "passthrough"},
+		{"nvmf_create_subsystem",
+		 "{\"nqn\":\"" NQN "2\",\"min_cntlid\":9,\"max_cntlid\":8}", "min_cntlid"},
+		{"nvmf_create_subsystem", "{\"nqn\":\"" NQN "2\",\"passthrough\":true}",
+		 "passthrough"},
 		{"nvmf_delete_subsystem", "{\"nqn\":\"" NQN "2\"}", "there is no subsystem"},
 		{"nvmf_delete_subsystem", "{\"nqn\":\"nqn.2014-08.org.nvmexpress.discovery\"}",
 		 "discovery"},
-		{"nvmf_subsystem_add_ns", "{\"nqn\":\"" NQN "\",\"namespace\":{\"bdev_name\":\"X\"}}",
+		{"nvmf_subsystem_add_ns",
+		 "{\"nqn\":\"" NQN "\",\"namespace\":{\"bdev_name\":\"X\"}}",
 		 "namespace.bdev_name"},
 		{"nvmf_subsystem_add_ns",
 		 "{\"nqn\":\"" NQN "\",\"namespace\":{\"bdev_name\":\"N0\",\"nsid\":5}}",
@@ -135,44 +141,50 @@ static void a_failing_call_changes_nothing(void)
 		 "\"N0\"}}",
 		 "discovery"},
 		{"nvmf_subsystem_remove_ns", "{\"nqn\":\"" NQN "\",\"nsid\":1}", "nsid"},
-		{"nvmf_subsystem_set_ns_ana_group", "{\"nqn\":\"" NQN "\",\"nsid\":1,\"anagrpid\":1}",
-		 "nsid"},
+		{"nvmf_subsystem_set_ns_ana_group",
+		 "{\"nqn\":\"" NQN "\",\"nsid\":1,\"anagrpid\":1}", "nsid"},
 		{"nvmf_subsystem_add_listener",
 		 "{\"nqn\":\"" NQN "\",\"listen_address\":{\"trtype\":\"TCP\",\"traddr\":\"host\","
 		 "\"trsvcid\":\"0\"}}",
 		 "listen_address.traddr"},
 		{"nvmf_subsystem_add_listener",
-		 "{\"nqn\":\"" NQN "\",\"listen_address\":{\"trtype\":\"TCP\",\"traddr\":\"127.0.0.1\"}}",
+		 "{\"nqn\":\"" NQN
+		 "\",\"listen_address\":{\"trtype\":\"TCP\",\"traddr\":\"127.0.0.1\"}}",
 		 "listen_address.trsvcid"},
 		{"nvmf_subsystem_add_listener",
-		 "{\"nqn\":\"" NQN "\",\"listen_address\":{\"trtype\":\"TCP\",\"traddr\":\"127.0.0.1\","
+		 "{\"nqn\":\"" NQN
+		 "\",\"listen_address\":{\"trtype\":\"TCP\",\"traddr\":\"127.0.0.1\","
 		 "\"trsvcid\":\"70000\"}}",
 		 "listen_address.trsvcid"},
 		{"nvmf_subsystem_add_listener",
-		 "{\"nqn\":\"" NQN "\",\"listen_address\":{\"trtype\":\"TCP\",\"traddr\":\"192.0.2.77\","
+		 "{\"nqn\":\"" NQN
+		 "\",\"listen_address\":{\"trtype\":\"TCP\",\"traddr\":\"192.0.2.77\","
 		 "\"trsvcid\":\"0\"}}",
 		 "192.0.2.77"},
 		{"nvmf_subsystem_add_listener",
-		 "{\"nqn\":\"" NQN "\",\"listen_address\":{\"trtype\":\"TCP\",\"traddr\":\"127.0.0.1\","
+		 "{\"nqn\":\"" NQN
+		 "\",\"listen_address\":{\"trtype\":\"TCP\",\"traddr\":\"127.0.0.1\","
 		 "\"trsvcid\":\"0\",\"adrfam\":\"ib\"}}",
 		 "listen_address.adrfam"},
 		{"nvmf_subsystem_add_listener",
 		 "{\"nqn\":\"" NQN "\",\"listen_address\":" ADDR ",\"secure_channel\":true}",
 		 "secure_channel"},
-		{"nvmf_subsystem_remove_listener", "{\"nqn\":\"" NQN "\",\"listen_address\":" ADDR "}",
-		 "listen_address"},
+		{"nvmf_subsystem_remove_listener",
+		 "{\"nqn\":\"" NQN "\",\"listen_address\":" ADDR "}", "listen_address"},
 		{"nvmf_subsystem_listener_set_ana_state",
 		 "{\"nqn\":\"" NQN "\",\"listen_address\":" ADDR ",\"ana_state\":\"optimized\"}",
 		 "listen_address"},
 		{"nvmf_subsystem_listener_set_ana_state",
-		 "{\"nqn\":\"" NQN "\",\"listen_address\":" ADDR ",\"ana_state\":\"good\"}", "ana_state"},
+		 "{\"nqn\":\"" NQN "\",\"listen_address\":" ADDR ",\"ana_state\":\"good\"}",
+		 "ana_state"},
 		{"nvmf_subsystem_add_host", "{\"nqn\":\"" NQN "\",\"host\":\"me\"}", "host"},
 		{"nvmf_subsystem_add_host",
 		 "{\"nqn\":\"" NQN "\",\"host\":\"nqn.2014-08.org.a:b\",\"psk\":\"k\"}", "psk"},
-		{"nvmf_subsystem_remove_host", "{\"nqn\":\"" NQN "\",\"host\":\"nqn.2014-08.org.a:b\"}",
-		 "host"},
+		{"nvmf_subsystem_remove_host",
+		 "{\"nqn\":\"" NQN "\",\"host\":\"nqn.2014-08.org.a:b\"}", "host"},
 		{"nvmf_discovery_remove_referral", "{\"address\":" ADDR "}", "referral"},
-		{"nvmf_discovery_add_referral", "{\"address\":" ADDR ",\"subnqn\":\"x\"}", "subnqn"},
+		{"nvmf_discovery_add_referral", "{\"address\":" ADDR ",\"subnqn\":\"x\"}",
+		 "subnqn"},
 		{"bdev_null_create", "{\"name\":\"N0\",\"block_size\":512,\"num_blocks\":8}", "N0"},
 		{"bdev_null_create", "{\"name\":\"\",\"block_size\":512,\"num_blocks\":8}", "name"},
 		{"bdev_null_create", "{\"name\":\"N1\",\"block_size\":500,\"num_blocks\":8}",
@@ -183,9 +195,12 @@ static void a_failing_call_changes_nothing(void)
 		 "{\"name\":\"N1\",\"block_size\":512,\"num_blocks\":18446744073709551615}",
 		 "num_blocks"},
 		{"bdev_malloc_create", "{\"block_size\":512,\"num_blocks\":9007199254740992}", ""},
-		{"bdev_malloc_create", "{\"block_size\":512,\"num_blocks\":8,\"md_size\":8}", "md_size"},
-		{"bdev_malloc_create", "{\"block_size\":512,\"num_blocks\":8,\"uuid\":\"1\"}", "uuid"},
-		{"bdev_aio_create", "{\"name\":\"A\",\"filename\":\"/nonexistent\"}", "/nonexistent"},
+		{"bdev_malloc_create", "{\"block_size\":512,\"num_blocks\":8,\"md_size\":8}",
+		 "md_size"},
+		{"bdev_malloc_create", "{\"block_size\":512,\"num_blocks\":8,\"uuid\":\"1\"}",
+		 "uuid"},
+		{"bdev_aio_create", "{\"name\":\"A\",\"filename\":\"/nonexistent\"}",
+		 "/nonexistent"},
 		{"bdev_aio_create", "{\"name\":\"A\",\"filename\":\"/dev/null\"}", "/dev/null"},
 		{"bdev_aio_create", "{\"name\":\"A\",\"filename\":\"/tmp\"}", "/tmp"},
 		{"bdev_malloc_delete", "{\"name\":\"N0\"}", "Null disk"},
@@ -331,7 +346,8 @@ static void ana_states_are_set_per_listener_and_group(void)
 	rpc_target_start(&t, false);
 	furnish(&t);
 	RPC_GIVES(&t, "nvmf_subsystem_add_listener",
-		  "{\"nqn\":\"" NQN "\",\"listen_address\":" ADDR ",\"ana_state\":\"inaccessible\"}",
+		  "{\"nqn\":\"" NQN "\",\"listen_address\":" ADDR
+		  ",\"ana_state\":\"inaccessible\"}",
 		  "true");
 	RPC_OK(&t, "nvmf_subsystem_get_listeners", "{\"nqn\":\"" NQN "\"}");
 	port = strstr(rpc_text, "\"trsvcid\":\"") + 11;
@@ -339,14 +355,16 @@ static void ana_states_are_set_per_listener_and_group(void)
 		 "{\"trtype\":\"TCP\",\"traddr\":\"127.0.0.1\",\"trsvcid\":\"%.*s\"}",
 		 (int)strcspn(port, "\""), port);
 	snprintf(params, sizeof(params),
-		 "{\"nqn\":\"" NQN "\",\"listen_address\":%s,\"ana_state\":\"change\",\"anagrpid\":2}",
+		 "{\"nqn\":\"" NQN
+		 "\",\"listen_address\":%s,\"ana_state\":\"change\",\"anagrpid\":2}",
 		 address);
 	RPC_GIVES(&t, "nvmf_subsystem_listener_set_ana_state", params, "true");
 	RPC_OK(&t, "nvmf_subsystem_get_listeners", "{\"nqn\":\"" NQN "\"}");
 	CU_ASSERT_PTR_NOT_NULL(strstr(rpc_text, "{\"ana_group\":1,\"ana_state\":\"inaccessible\"},"
 						"{\"ana_group\":2,\"ana_state\":\"change\"}"));
 	snprintf(params, sizeof(params),
-		 "{\"nqn\":\"" NQN "\",\"listen_address\":%s,\"ana_state\":\"change\",\"anagrpid\":9}",
+		 "{\"nqn\":\"" NQN
+		 "\",\"listen_address\":%s,\"ana_state\":\"change\",\"anagrpid\":9}",
 		 address);
 	RPC_FAILS(&t, "nvmf_subsystem_listener_set_ana_state", params, NVHI_RPC_INVALID_PARAMS,
 		  "anagrpid");
