@@ -85,6 +85,8 @@ static void admin_on_timer(struct nvhi_timer *timer)
 	struct nvhi_admin *admin = nvhi_container_of(timer, struct nvhi_admin, timer);
 	struct nvhi_ctrlr *ctrlr = admin->ctrlr;
 
+	if (admin->stage != ADMIN_RETRYING && nvhi_deadline_stalled(ctrlr->home, timer))
+		return;
 	switch (admin->stage) {
 	case ADMIN_WAITING: /* never sent: the queue was full all the time */
 		admin_finish(admin, -ETIMEDOUT, NULL);

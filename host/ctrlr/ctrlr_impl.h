@@ -79,8 +79,10 @@ struct nvhi_scan {
 	bool incomplete; /* something could not be read: try again later */
 	bool complained; /* one log line a scan */
 	uint8_t repeats;
-	uint32_t last; /* NSID the list goes on after */
-	uint32_t next; /* table index to be identified next */
+	uint64_t started;    /* when the present or last scan began */
+	uint64_t rest_until; /* events start none before: a long scan rests as long as it took */
+	uint32_t last;       /* NSID the list goes on after */
+	uint32_t next;       /* table index to be identified next */
 	uint32_t room;
 	struct nvhi_ns_table table; /* being built */
 	uint32_t *changed;          /* from the changed namespace log, ascending; NVH_NS_LIST_MAX */
@@ -194,6 +196,13 @@ void nvhi_ctrlr_queue_gone(struct nvhi_ctrlr *ctrlr);
 void nvhi_ctrlr_give_up(struct nvhi_ctrlr *ctrlr);
 
 /* ---- one duty a file ------------------------------------------------------------------------- */
+
+/*
+ * Did the reactor come to this deadline late itself (stopped, or a long turn)? Then the answer may
+ * lie in a socket that was not looked at yet: the timer is armed again for a moment, and the
+ * deadline is not to be believed now.
+ */
+bool nvhi_deadline_stalled(struct nvh_reactor *reactor, struct nvhi_timer *timer);
 
 /* error.c: fills everything but will_retry. */
 void nvhi_ctrlr_error_set(struct nvhi_ctrlr *ctrlr, struct nvhi_ctrlr_error *error, int err,

@@ -46,6 +46,7 @@ struct nvhi_ioq_req {
 	struct nvhi_ioq *ioq;
 	struct nvhi_list link; /* in flight, oldest first; or free */
 	uint8_t late;          /* its Abort: 0 not asked for, 1 wanted, 2 sent */
+	uint64_t lose_at;      /* when late: the queue is given up if it is not back by then */
 };
 
 /* Told about each change of state, on the queue's reactor. On LOST every request lent comes back

@@ -8,7 +8,7 @@
 
 #include "host/ctrlr/ioq_impl.h"
 
-static void ioq_ask_abort(struct nvhi_ioq *ioq, struct nvhi_ioq_req *r)
+static void ioq_send_abort(struct nvhi_ioq *ioq, struct nvhi_ioq_req *r)
 {
 	r->late = 1;
 	if (ioq->abort_out)
@@ -19,10 +19,17 @@ static void ioq_ask_abort(struct nvhi_ioq *ioq, struct nvhi_ioq_req *r)
 	nvhi_reactor_post(ioq->ctrlr->home, &ioq->abort_wanted);
 }
 
+/* `from`: when its time was over, or now. */
+static void ioq_ask_abort(struct nvhi_ioq *ioq, struct nvhi_ioq_req *r, uint64_t from)
+{
+	r->lose_at = from + nvhi_abort_grace_ms(ioq->ctrlr) * NVHI_NSEC_PER_MSEC;
+	ioq_send_abort(ioq, r);
+}
+
 void nvhi_ioq_abort(struct nvhi_ioq *ioq, struct nvhi_ioq_req *r)
 {
 	if (ioq->state == NVHI_IOQ_LIVE && !r->late)
-		ioq_ask_abort(ioq, r);
+		ioq_ask_abort(ioq, r, r->req.submit_ns + ioq->timeout_ns);
 }
 
 void nvhi_ioq_on_abort_ready(struct nvhi_msg *msg)
@@ -35,26 +42,23 @@ void nvhi_ioq_on_abort_ready(struct nvhi_msg *msg)
 		return;
 	nvhi_list_for_each(r, &ioq->inflight, link) {
 		if (r->late == 1) {
-			ioq_ask_abort(ioq, r);
+			ioq_send_abort(ioq, r);
 			return;
 		}
 	}
 }
 
-static uint64_t ioq_grace_ns(const struct nvhi_ioq *ioq)
-{
-	return nvhi_abort_grace_ms(ioq->ctrlr) * NVHI_NSEC_PER_MSEC;
-}
-
 /* When the watchdog must look again: the oldest is stuck, or the first not aborted yet is late. */
 static uint64_t ioq_next_look(const struct nvhi_ioq *ioq)
 {
-	const struct nvhi_ioq_req *oldest = nvhi_ioq_oldest(ioq), *r;
-	uint64_t look = oldest->req.submit_ns + ioq->timeout_ns + ioq_grace_ns(ioq);
+	const struct nvhi_ioq_req *r;
+	uint64_t look = NVHI_NEVER;
 
 	nvhi_list_for_each(r, &ioq->inflight, link) {
-		if (r->late)
+		if (r->late) {
+			look = r->lose_at < look ? r->lose_at : look;
 			continue;
+		}
 		if (r->req.submit_ns + ioq->timeout_ns < look)
 			look = r->req.submit_ns + ioq->timeout_ns;
 		break;
@@ -68,33 +72,60 @@ void nvhi_ioq_watchdog_arm(struct nvhi_ioq *ioq)
 		(void)nvhi_timer_arm_at(ioq->reactor, &ioq->watchdog, ioq_next_look(ioq));
 }
 
-void nvhi_ioq_watchdog_fire(struct nvhi_timer *timer)
+static const struct nvhi_ioq_req *ioq_find_stuck(const struct nvhi_ioq *ioq, uint64_t now)
 {
-	struct nvhi_ioq *ioq = nvhi_container_of(timer, struct nvhi_ioq, watchdog);
-	uint64_t now = nvhi_reactor_now(ioq->reactor);
-	struct nvhi_ioq_req *r;
-	char why[96];
+	const struct nvhi_ioq_req *r;
 
-	if (ioq->state != NVHI_IOQ_LIVE || nvhi_list_empty(&ioq->inflight))
-		return;
-	r = nvhi_list_first(&ioq->inflight, struct nvhi_ioq_req, link);
-	if (now - r->req.submit_ns >= ioq->timeout_ns + ioq_grace_ns(ioq)) {
-		snprintf(why, sizeof(why), "%s (cid 0x%04x) not answered, and not after its Abort",
-			 nvh_io_opc_name(r->req.cmd.opc), nvh_le16_get(r->req.cmd.cid));
-		nvhi_ioq_lose(ioq, -ETIMEDOUT, why);
-		return;
+	nvhi_list_for_each(r, &ioq->inflight, link) {
+		if (!r->late)
+			return NULL;
+		if (now >= r->lose_at)
+			return r;
 	}
+	return NULL;
+}
+
+/* One line, however many they are. */
+static void ioq_abort_late(struct nvhi_ioq *ioq, uint64_t now)
+{
+	struct nvhi_ioq_req *r;
+	uint32_t count = 0;
+
 	nvhi_list_for_each(r, &ioq->inflight, link) {
 		if (now - r->req.submit_ns < ioq->timeout_ns)
 			break;
 		if (r->late)
 			continue;
-		nvhi_log(WARN, CTRLR,
-			 "%s/q%u: %s (cid 0x%04x) not answered within %llu ms: aborting it",
-			 ioq->ctrlr->name, ioq->qid, nvh_io_opc_name(r->req.cmd.opc),
-			 nvh_le16_get(r->req.cmd.cid),
-			 (unsigned long long)(ioq->timeout_ns / NVHI_NSEC_PER_MSEC));
-		ioq_ask_abort(ioq, r);
+		if (count++ == 0)
+			nvhi_log(WARN, CTRLR,
+				 "%s/q%u: %s (cid 0x%04x) not answered within %llu ms: aborting it",
+				 ioq->ctrlr->name, ioq->qid, nvh_io_opc_name(r->req.cmd.opc),
+				 nvh_le16_get(r->req.cmd.cid),
+				 (unsigned long long)(ioq->timeout_ns / NVHI_NSEC_PER_MSEC));
+		ioq_ask_abort(ioq, r, now);
 	}
+	if (count > 1)
+		nvhi_log(WARN, CTRLR, "%s/q%u: and %u more", ioq->ctrlr->name, ioq->qid, count - 1);
+}
+
+void nvhi_ioq_watchdog_fire(struct nvhi_timer *timer)
+{
+	struct nvhi_ioq *ioq = nvhi_container_of(timer, struct nvhi_ioq, watchdog);
+	uint64_t now = nvhi_reactor_now(ioq->reactor);
+	const struct nvhi_ioq_req *stuck;
+	char why[96];
+
+	if (ioq->state != NVHI_IOQ_LIVE || nvhi_list_empty(&ioq->inflight))
+		return;
+	if (nvhi_deadline_stalled(ioq->reactor, timer))
+		return;
+	stuck = ioq_find_stuck(ioq, now);
+	if (stuck) {
+		snprintf(why, sizeof(why), "%s (cid 0x%04x) not answered, and not after its Abort",
+			 nvh_io_opc_name(stuck->req.cmd.opc), nvh_le16_get(stuck->req.cmd.cid));
+		nvhi_ioq_lose(ioq, -ETIMEDOUT, why);
+		return;
+	}
+	ioq_abort_late(ioq, now);
 	nvhi_ioq_watchdog_arm(ioq);
 }

@@ -13,6 +13,8 @@
 #include "host/ctrlr/ctrlr_impl.h"
 
 #define TEARDOWN_LOOK_MS 10000u
+#define STALL_NS         (20 * NVHI_NSEC_PER_MSEC)
+#define SECOND_LOOK_NS   (5 * NVHI_NSEC_PER_MSEC)
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
@@ -103,9 +105,20 @@ static void life_expired(struct nvhi_ctrlr *ctrlr)
 	}
 }
 
+bool nvhi_deadline_stalled(struct nvh_reactor *reactor, struct nvhi_timer *timer)
+{
+	if (nvhi_reactor_now(reactor) - timer->deadline < STALL_NS)
+		return false;
+	return nvhi_timer_arm(reactor, timer, SECOND_LOOK_NS) == 0;
+}
+
 static void life_on_timer(struct nvhi_timer *timer)
 {
-	life_expired(nvhi_container_of(timer, struct nvhi_ctrlr, state_timer));
+	struct nvhi_ctrlr *ctrlr = nvhi_container_of(timer, struct nvhi_ctrlr, state_timer);
+
+	if (ctrlr->state != NVHI_CTRLR_RECONNECT_WAIT && nvhi_deadline_stalled(ctrlr->home, timer))
+		return;
+	life_expired(ctrlr);
 }
 
 static void life_on_loss(struct nvhi_timer *timer)

@@ -15,8 +15,9 @@
 
 #define SCAN_ROOM_MIN   64u
 #define SCAN_REPEAT_MAX 6u
-#define SCAN_REPEAT_MS  500u /* doubled each time */
-#define SCAN_AGAIN_MS   50u  /* between two scans that events ask for */
+#define SCAN_REPEAT_MS  500u                      /* doubled each time */
+#define SCAN_SHORT_NS   (10 * NVHI_NSEC_PER_MSEC) /* a scan that disturbs nobody */
+#define SCAN_AGAIN_MS   50u                       /* between two scans that events ask for */
 
 enum scan_step {
 	SCAN_DESC,
@@ -66,12 +67,19 @@ static void scan_arm(struct nvhi_ctrlr *ctrlr, uint32_t ms)
 			 ctrlr->name);
 }
 
+static uint32_t scan_rest_ms(const struct nvhi_ctrlr *ctrlr)
+{
+	uint64_t now = nvhi_reactor_now(ctrlr->home), until = ctrlr->scan.rest_until;
+
+	return until > now ? (uint32_t)((until - now) / NVHI_NSEC_PER_MSEC) : 0;
+}
+
 static void scan_later(struct nvhi_ctrlr *ctrlr)
 {
 	struct nvhi_scan *scan = &ctrlr->scan;
 
 	if (scan->again) {
-		scan_arm(ctrlr, SCAN_AGAIN_MS);
+		scan_arm(ctrlr, SCAN_AGAIN_MS + scan_rest_ms(ctrlr));
 		return;
 	}
 	if (!scan->incomplete) {
@@ -86,7 +94,10 @@ static void scan_finish(struct nvhi_ctrlr *ctrlr, int err)
 {
 	struct nvhi_scan *scan = &ctrlr->scan;
 
+	uint64_t now = nvhi_reactor_now(ctrlr->home);
+
 	scan->running = false;
+	scan->rest_until = now - scan->started < SCAN_SHORT_NS ? now : now + (now - scan->started);
 	if (!err)
 		nvhi_ns_table_swap(ctrlr, &scan->table);
 	free(scan->table.ns);
@@ -410,6 +421,7 @@ static void scan_start(struct nvhi_ctrlr *ctrlr, bool full)
 	struct nvhi_scan *scan = &ctrlr->scan;
 
 	nvhi_timer_cancel(ctrlr->home, &scan->retry);
+	scan->started = nvhi_reactor_now(ctrlr->home);
 	scan->running = true;
 	scan->full = full;
 	scan->again = scan->again_full = false;
@@ -433,6 +445,12 @@ void nvhi_scan_request(struct nvhi_ctrlr *ctrlr, bool full, const uint32_t *chan
 	}
 	if (scan->running) {
 		scan->again = scan->again_full = true;
+		return;
+	}
+	if (ctrlr->state == NVHI_CTRLR_LIVE && scan_rest_ms(ctrlr) > 0 &&
+	    nvhi_list_empty(&scan->waiters_next)) {
+		scan->again = scan->again_full = true;
+		scan_arm(ctrlr, scan_rest_ms(ctrlr));
 		return;
 	}
 	if (nvhi_timer_armed(&scan->retry))

@@ -52,9 +52,7 @@ void nvhi_reconnect_lost(struct nvhi_ctrlr *ctrlr)
 	if (up >= ctrlr->opts.reconnect_delay_ms * NVHI_NSEC_PER_MSEC * STEADY_DELAYS)
 		ctrlr->attempts = 0;
 	nvhi_reconnect_arm_loss(ctrlr);
-	if (ctrlr->opts.fast_io_fail_tmo_s == 0)
-		nvhi_ctrlr_event(ctrlr, fast_io_fail);
-	else if (ctrlr->opts.fast_io_fail_tmo_s > 0)
+	if (ctrlr->opts.fast_io_fail_tmo_s >= 0)
 		reconnect_arm(ctrlr, &ctrlr->fast_fail_timer, ctrlr->opts.fast_io_fail_tmo_s);
 }
 

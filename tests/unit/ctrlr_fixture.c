@@ -105,6 +105,11 @@ void world_run_ms(uint64_t ms)
 	world_run_ns(ms * NVHI_NSEC_PER_MSEC);
 }
 
+void world_stop_ms(uint64_t ms)
+{
+	world_clock.time += ms * NVHI_NSEC_PER_MSEC;
+}
+
 /* ---- the controller's model
  * -------------------------------------------------------------------------- */
 

@@ -99,6 +99,8 @@ uint64_t world_now(void);
 /* Runs what is due, then lets time pass, from event to event. */
 void world_run_ms(uint64_t ms);
 void world_run_ns(uint64_t ns);
+/* Time passes but nobody runs: a machine that was stopped. */
+void world_stop_ms(uint64_t ms);
 /* Until cond or `ms` of simulated time have passed; the condition's value. */
 #define WORLD_UNTIL(cond, ms)                                                                      \
 	({                                                                                         \

@@ -197,6 +197,33 @@ static void events_during_a_scan_are_merged(void)
 	world_teardown();
 }
 
+/* Scans of many namespaces, asked for all the time, take at most half of the time. */
+static void long_scans_rest_in_between(void)
+{
+	uint32_t lists;
+
+	world_setup();
+	fakes[0].nr_ns = 4096;
+	for (uint32_t i = 0; i < 4096; i++)
+		fakes[0].nsid[i] = i + 1;
+	fakes[0].latency_ns = 100000;
+	fakes[0].changed[0] = NVH_CHANGED_NS_OVERFLOW;
+	fakes[0].nr_changed = 1;
+	test_opts(&opts, 0);
+	owner_live(&owner, &opts);
+	lists = fakes[0].cns[NVH_CNS_ACTIVE_NS];
+	for (uint32_t i = 0; i < 1000; i++) {
+		fake_event(&fakes[0], NVH_AER_NOTICE, NVH_AER_NS_CHANGED, NVH_LID_CHANGED_NS);
+		world_run_ms(10);
+	}
+	/* ten seconds; a scan takes 8,192 commands of 0.1 ms, eight at once: 103 ms, five lists */
+	lists = (fakes[0].cns[NVH_CNS_ACTIVE_NS] - lists) / 5;
+	CU_ASSERT_TRUE(lists > 30);
+	CU_ASSERT_TRUE(lists <= 10000 / (2 * 103) + 1);
+	owner_delete(&owner);
+	world_teardown();
+}
+
 static void a_refused_event_request_is_not_repeated(void)
 {
 	world_setup();
@@ -219,5 +246,5 @@ NVH_UNIT_MAIN("host/ctrlr/aer", NVH_TEST(exactly_the_offered_notices_that_we_use
 	      NVH_TEST(changed_namespaces_are_read_alone),
 	      NVH_TEST(a_change_log_that_overflowed_or_is_broken_means_all),
 	      NVH_TEST(namespaces_come_and_go_while_live),
-	      NVH_TEST(events_during_a_scan_are_merged),
+	      NVH_TEST(events_during_a_scan_are_merged), NVH_TEST(long_scans_rest_in_between),
 	      NVH_TEST(a_refused_event_request_is_not_repeated))

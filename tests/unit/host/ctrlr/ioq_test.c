@@ -310,6 +310,32 @@ static void a_queue_full_of_stuck_commands_is_aborted_one_by_one(void)
 	finish();
 }
 
+static void a_stopped_host_aborts_nothing_that_was_answered(void)
+{
+	struct test_io io[3] = {{0}};
+
+	start();
+	fakes[0].hook = hold_io;
+	for (int i = 0; i < 3; i++)
+		CU_ASSERT_TRUE(test_io_submit(ioq, &io[i]));
+	world_run_ms(1);
+	world_stop_ms(60000);
+	fake_release(fakes[0].io[1], 3);
+	world_run_ms(5000);
+	CU_ASSERT_EQUAL(fakes[0].count[NVH_ADM_ABORT], 0);
+	CU_ASSERT_EQUAL(owner.lost, 0);
+	CU_ASSERT_EQUAL(io[0].done + io[1].done + io[2].done, 3);
+	/* what was not answered is aborted first, then the queue given up */
+	CU_ASSERT_TRUE(test_io_submit(ioq, &io[0]));
+	world_run_ms(1);
+	world_stop_ms(60000);
+	world_run_ms(100);
+	CU_ASSERT_EQUAL(fakes[0].count[NVH_ADM_ABORT], 1);
+	CU_ASSERT_EQUAL(owner.lost, 0);
+	CU_ASSERT_TRUE(WORLD_UNTIL(owner.lost == 1, 500));
+	finish();
+}
+
 static void an_abort_can_be_asked_for(void)
 {
 	struct test_io io[3] = {{0}};
@@ -352,4 +378,5 @@ NVH_UNIT_MAIN("host/ctrlr/ioq", NVH_TEST(requests_are_as_many_as_the_queue_is_de
 	      NVH_TEST(a_late_command_is_aborted_at_its_time),
 	      NVH_TEST(a_command_that_outlives_its_abort_resets_the_controller),
 	      NVH_TEST(a_queue_full_of_stuck_commands_is_aborted_one_by_one),
+	      NVH_TEST(a_stopped_host_aborts_nothing_that_was_answered),
 	      NVH_TEST(an_abort_can_be_asked_for), NVH_TEST(deleting_gives_requests_back))

@@ -179,9 +179,33 @@ static void a_full_admin_queue_holds_up_no_keep_alive(void)
 	world_teardown();
 }
 
+/* The answer was there all the time, only nobody looked. */
+static void a_stopped_host_blames_no_peer(void)
+{
+	world_setup();
+	test_opts(&opts, 0);
+	owner_live(&owner, &opts);
+	fakes[0].hook = silent;
+	CU_ASSERT_TRUE(WORLD_UNTIL(fake_held(fakes[0].admin) == 1, 10000));
+	fakes[0].hook = NULL;
+	world_stop_ms(60000);
+	fake_release(fakes[0].admin, 1);
+	world_run_ms(10000);
+	CU_ASSERT_EQUAL(owner.lost, 0);
+	/* and with no answer it is lost a moment later */
+	fakes[0].hook = silent;
+	CU_ASSERT_TRUE(WORLD_UNTIL(fake_held(fakes[0].admin) == 1, 10000));
+	world_stop_ms(60000);
+	CU_ASSERT_TRUE(WORLD_UNTIL(owner.lost == 1, 6));
+	fakes[0].hook = NULL;
+	owner_delete(&owner);
+	world_teardown();
+}
+
 NVH_UNIT_MAIN("host/ctrlr/keepalive", NVH_TEST(keep_alives_come_every_half_of_kato),
 	      NVH_TEST(without_kato_none_are_sent), NVH_TEST(a_silent_peer_is_lost_at_kato),
 	      NVH_TEST(traffic_stands_for_keep_alives_only_where_the_controller_says_so),
 	      NVH_TEST(a_controller_that_knows_no_keep_alive_gets_no_more),
 	      NVH_TEST(a_keep_alive_that_is_refused_ends_the_association),
-	      NVH_TEST(a_full_admin_queue_holds_up_no_keep_alive))
+	      NVH_TEST(a_full_admin_queue_holds_up_no_keep_alive),
+	      NVH_TEST(a_stopped_host_blames_no_peer))
