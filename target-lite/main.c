@@ -217,7 +217,8 @@ static int start_rpc(struct program *p)
 		return 0;
 	err = tl_rpc_listen(p->rpc, address, text, sizeof(text));
 	if (err && !p->opts.rpc && p->opts.listen_count) {
-		fprintf(stderr, "target-lite: no RPC: %s (--rpc PATH takes another socket)\n", text);
+		fprintf(stderr, "target-lite: no RPC: %s (--rpc PATH takes another socket)\n",
+			text);
 		return 0;
 	}
 	if (err) {
@@ -326,7 +327,8 @@ static int program_reactors(struct program *p)
 static int program_threads(struct program *p)
 {
 	for (uint32_t i = 1; i < p->opts.cpu_count; i++) {
-		int err = nvhi_reactor_thread_start(p->reactors[i], p->opts.cpus[i], &p->threads[i]);
+		int err =
+			nvhi_reactor_thread_start(p->reactors[i], p->opts.cpus[i], &p->threads[i]);
 
 		if (err)
 			return err;
@@ -404,7 +406,8 @@ int main(int argc, char **argv)
 
 	nvhi_log_set_hook(nvhi_log_to_stderr);
 	if (nvhi_log_configure_env(culprit, sizeof(culprit))) {
-		fprintf(stderr, "target-lite: NVHOST_LOG: '%s' is no component or level\n", culprit);
+		fprintf(stderr, "target-lite: NVHOST_LOG: '%s' is no component or level\n",
+			culprit);
 		return 2;
 	}
 	if (argc > 1 && !strcmp(argv[1], "rpc"))

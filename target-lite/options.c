@@ -18,7 +18,8 @@ static const char options_help[] =
 	"usage: target-lite [OPTIONS]\n"
 	"       target-lite rpc METHOD [JSON]\n"
 	"\n"
-	"An NVMe-oF target for tests. With --listen and --ns it serves one subsystem at once; without\n"
+	"An NVMe-oF target for tests. With --listen and --ns it serves one subsystem at once; "
+	"without\n"
 	"them it waits for JSON-RPC (SPDK's method names, scripts/rpc.py works).\n"
 	"\n"
 	"  --listen tcp:ADDR:PORT     listen there; port 0 picks one. Repeatable. [::1] for IPv6\n"
@@ -51,7 +52,8 @@ static const char options_help[] =
 	"  -L, --log SPEC             all:info, tcp, nvme (decoded commands)...\n"
 	"  -V, --version, -h, --help\n"
 	"\n"
-	"It prints a line for each listener and \"ready\" when it serves; SIGTERM or SIGINT ends it.\n";
+	"It prints a line for each listener and \"ready\" when it serves; SIGTERM or SIGINT ends "
+	"it.\n";
 
 static int __attribute__((format(printf, 1, 2))) options_wrong(const char *fmt, ...)
 {
@@ -181,8 +183,9 @@ static int options_ns_flag(struct tl_ns_spec *ns, const char *spec, char *flag)
 	if (!strncmp(flag, "bs=", 3)) {
 		if (options_size(flag + 3, &end, &size) || *end || size < 512 || size > 65536 ||
 		    size & (size - 1))
-			return options_wrong("--ns %s: '%s' is not a power of two from 512 to 65536",
-					     spec, flag);
+			return options_wrong(
+				"--ns %s: '%s' is not a power of two from 512 to 65536", spec,
+				flag);
 		ns->block_size = (uint32_t)size;
 		return 0;
 	}
@@ -233,7 +236,8 @@ static int options_ns(struct tl_options *o, char *spec)
 	if (!ret && ns->kind == TL_NS_FILE) {
 		if (!value || options_ns_file(ns, value))
 			ret = options_wrong("--ns %s: no path", spec);
-	} else if (!ret && (!value || options_size(value, &end, &ns->bytes) || *end || !ns->bytes)) {
+	} else if (!ret &&
+		   (!value || options_size(value, &end, &ns->bytes) || *end || !ns->bytes)) {
 		ret = options_wrong("--ns %s: '%s' is not a size (64M, 1G)", spec,
 				    value ? value : "");
 	}
@@ -380,7 +384,9 @@ static int options_one(struct tl_options *o, int opt, char *arg)
 		return options_ns(o, arg);
 	case OPT_NQN:
 		o->nqn = arg;
-		return tl_nqn_valid(arg) ? 0 : options_wrong("--nqn %s: not an NQN (nqn.yyyy-mm.domain...)", arg);
+		return tl_nqn_valid(arg)
+			       ? 0
+			       : options_wrong("--nqn %s: not an NQN (nqn.yyyy-mm.domain...)", arg);
 	case OPT_SERIAL:
 		o->serial = arg;
 		return strlen(arg) <= 20 ? 0 : options_wrong("--serial %s: over 20 bytes", arg);

@@ -6,11 +6,11 @@
 
 #include "target-lite/core/subsystem.h"
 
-#define TL_MAX_LISTENS 64
+#define TL_MAX_LISTENS    64
 #define TL_MAX_NAMESPACES 1024
-#define TL_MAX_HOSTS 64
-#define TL_MAX_CPUS 64
-#define TL_DEFAULT_NQN "nqn.2026-01.io.nvhost:target-lite"
+#define TL_MAX_HOSTS      64
+#define TL_MAX_CPUS       64
+#define TL_DEFAULT_NQN    "nqn.2026-01.io.nvhost:target-lite"
 
 struct tl_ns_spec {
 	enum { TL_NS_MALLOC, TL_NS_NULL, TL_NS_FILE } kind;

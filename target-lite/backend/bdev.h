@@ -38,13 +38,14 @@ struct tl_bdev_io {
 	struct tl_bdev *bdev;
 	struct tl_bdev_channel *channel;
 	enum tl_bdev_op op;
-	bool fua;	 /* WRITE, WRITE_ZEROES: durable before completion */
+	bool fua;        /* WRITE, WRITE_ZEROES: durable before completion */
 	bool deallocate; /* WRITE_ZEROES: the blocks may be released, they read as zeroes */
 	uint64_t lba;
 	uint64_t blocks;
 	const struct iovec *iov; /* READ, WRITE: covers exactly `blocks` */
 	uint32_t iovcnt;
-	uint16_t status; /* out: NVMe status, SCT << 8 | SC, with NVH_CPL_DNR where retry is futile */
+	uint16_t status; /* out: NVMe status, SCT << 8 | SC, with NVH_CPL_DNR where retry is futile
+			  */
 	tl_bdev_io_fn done;
 	struct nvhi_list link; /* the backend's while it owns the I/O */
 	struct nvhi_msg msg;   /* likewise */
@@ -54,10 +55,11 @@ struct tl_bdev_ops {
 	const char *product; /* SPDK's product_name: "Malloc disk", "Null disk", "AIO disk" */
 	/* Takes the I/O; may complete inline. Range and direction were checked by the caller. */
 	void (*submit)(struct tl_bdev *bdev, struct tl_bdev_io *io);
-	/* Memory that holds these blocks and may be read until the caller's request ends; NULL: none. */
+	/* Memory that holds these blocks and may be read until the caller's request ends; NULL:
+	 * none. */
 	const void *(*lend)(struct tl_bdev *bdev, uint64_t lba, uint64_t blocks);
-	/* Tries to end this I/O of its own early, completing it with NVH_ST_ABORT_REQUESTED; whether it
-	 * did. */
+	/* Tries to end this I/O of its own early, completing it with NVH_ST_ABORT_REQUESTED;
+	 * whether it did. */
 	bool (*abort)(struct tl_bdev *bdev, struct tl_bdev_io *io);
 	/* 0 or -errno; called with no I/O in flight beyond the new end. -ENOTSUP where fixed. */
 	int (*resize)(struct tl_bdev *bdev, uint64_t blocks);
@@ -75,12 +77,12 @@ struct tl_bdev {
 	uint32_t block_size; /* bytes, a power of two, 512 to 65536 */
 	uint32_t physical_block_size;
 	uint64_t blocks;
-	bool inline_io;	 /* submit always completes inline: buffers need not outlive the call */
-	bool lends;	 /* lend gives memory for every read of at most 128 KiB */
+	bool inline_io;   /* submit always completes inline: buffers need not outlive the call */
+	bool lends;       /* lend gives memory for every read of at most 128 KiB */
 	bool write_cache; /* a completed write may be lost until a flush */
 	bool read_only;
 	struct nvhi_list users; /* struct tl_bdev_user */
-	struct nvhi_list link;	/* the registry's */
+	struct nvhi_list link;  /* the registry's */
 	bool deleting;
 	void (*deleted)(void *arg, int err);
 	void *deleted_arg;
@@ -133,8 +135,8 @@ struct tl_bdev_create_opts {
 	uint64_t blocks;     /* file: 0 takes the file's size, else it is created or extended */
 	uint32_t block_size; /* file: 0 means 512 (or the device's logical block size) */
 	uint32_t physical_block_size; /* 0: block_size */
-	const char *filename;	      /* file */
-	bool read_only;		      /* file */
+	const char *filename;         /* file */
+	bool read_only;               /* file */
 };
 
 /* -EEXIST (name), -EINVAL (size), -ENOMEM; file: also what open(2) says, -ERANGE: smaller than one

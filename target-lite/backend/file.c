@@ -257,8 +257,7 @@ static int file_size(struct file_bdev *f, const struct tl_bdev_create_opts *opts
 		*block_size = 512;
 	if (opts->blocks && opts->blocks > (uint64_t)INT64_MAX / *block_size)
 		return -EFBIG;
-	if (opts->blocks && !opts->read_only &&
-	    (uint64_t)st.st_size < opts->blocks * *block_size) {
+	if (opts->blocks && !opts->read_only && (uint64_t)st.st_size < opts->blocks * *block_size) {
 		if (ftruncate(f->fd, (off_t)(opts->blocks * *block_size)))
 			return -errno;
 		st.st_size = (off_t)(opts->blocks * *block_size);

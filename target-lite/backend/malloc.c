@@ -49,7 +49,8 @@ static void malloc_zero(uint8_t *at, size_t len)
 	uint8_t *first = (uint8_t *)(((uintptr_t)at + page - 1) & ~(uintptr_t)(page - 1));
 	uint8_t *last = (uint8_t *)(((uintptr_t)at + len) & ~(uintptr_t)(page - 1));
 
-	if (len < 16 * page || last <= first || madvise(first, (size_t)(last - first), MADV_DONTNEED)) {
+	if (len < 16 * page || last <= first ||
+	    madvise(first, (size_t)(last - first), MADV_DONTNEED)) {
 		memset(at, 0, len);
 		return;
 	}

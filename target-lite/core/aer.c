@@ -30,8 +30,8 @@ void tl_aer_flush(struct tl_ctrlr *ctrlr)
 		req = nvhi_list_first(&ctrlr->aers, struct tl_request, link);
 		ctrlr->aer_count--;
 		req->state = TL_REQ_ACTIVE;
-		nvh_le32_put(&req->cpl.dw0, nvh_aer_dw0(NVH_AER_NOTICE, aer_events[i].info,
-							aer_events[i].lid));
+		nvh_le32_put(&req->cpl.dw0,
+			     nvh_aer_dw0(NVH_AER_NOTICE, aer_events[i].info, aer_events[i].lid));
 		tl_request_complete(req, NVH_ST_SUCCESS);
 	}
 }

@@ -23,7 +23,7 @@ static const struct nvh_fab_connect_data *connect_data(const struct tl_request *
 	return req->iov.iov_base;
 }
 
-#define CONNECT_CMD_FIELD(f) false, offsetof(struct nvh_fab_connect_cmd, f)
+#define CONNECT_CMD_FIELD(f)  false, offsetof(struct nvh_fab_connect_cmd, f)
 #define CONNECT_DATA_FIELD(f) true, offsetof(struct nvh_fab_connect_data, f)
 
 /* Remembers the answer; it is sent when the request is back on its reactor. */
@@ -191,7 +191,8 @@ static void connect_on_mgmt(struct nvhi_msg *msg)
 	if (req->first_error)
 		nvhi_log(INFO, TARGET, "%s: Connect to %.223s refused: %s", qpair->peer,
 			 data->subnqn,
-			 nvh_fabrics_status_text(req->first_error >> 8 & 7, req->first_error & 0xff));
+			 nvh_fabrics_status_text(req->first_error >> 8 & 7,
+						 req->first_error & 0xff));
 	connect_back(req);
 }
 
@@ -276,8 +277,8 @@ void tl_connect_exec(struct tl_request *req)
 		return;
 	}
 	if (entries < 2 || entries > most) {
-		nvhi_log(INFO, TARGET, "%s: Connect: SQSIZE %u is not between 1 and %u", qpair->peer,
-			 entries - 1, most - 1);
+		nvhi_log(INFO, TARGET, "%s: Connect: SQSIZE %u is not between 1 and %u",
+			 qpair->peer, entries - 1, most - 1);
 		nvh_le32_put(&req->cpl.dw0, nvh_connect_invalid(CONNECT_CMD_FIELD(sqsize)));
 		tl_request_complete(req, TL_DNR(NVH_ST_CONNECT_INVALID_PARAM));
 		return;

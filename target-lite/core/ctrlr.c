@@ -13,7 +13,7 @@
 #include "base/spec/regs.h"
 #include "target-lite/core/impl.h"
 
-#define KATO_LATE_NS (10 * NVHI_NSEC_PER_MSEC)
+#define KATO_LATE_NS  (10 * NVHI_NSEC_PER_MSEC)
 #define KATO_GRACE_NS (50 * NVHI_NSEC_PER_MSEC)
 
 static const char *const ctrlr_state_names[] = {
@@ -63,7 +63,8 @@ int tl_ctrlr_create(struct tl_subsystem *ss, struct tl_qpair *admin, uint16_t cn
 	snprintf(ctrlr->name, sizeof(ctrlr->name), "%.36s/%u",
 		 ctrlr->discovery ? "discovery" : (tail ? tail + 1 : ss->nqn), cntlid);
 	memcpy(ctrlr->crdt, ss->target->crdt, sizeof(ctrlr->crdt));
-	ctrlr->max_io_queues = ctrlr->discovery ? 0 : admin->transport->opts.max_io_qpairs_per_ctrlr;
+	ctrlr->max_io_queues =
+		ctrlr->discovery ? 0 : admin->transport->opts.max_io_qpairs_per_ctrlr;
 	ctrlr->cap = ctrlr_cap(&admin->transport->opts);
 	ctrlr->aen_config = NVH_AEN_NS_ATTR | (ss->ana_reporting ? NVH_AEN_ANA : 0);
 	if (ctrlr->discovery)
@@ -188,8 +189,8 @@ static uint64_t ctrlr_traffic(const struct tl_ctrlr *ctrlr)
 }
 
 /*
- * A reactor that was held up itself fires its timers before it reads its sockets: the keep-alive may
- * have come in time and not been seen. Then what is in the sockets is waited for, once.
+ * A reactor that was held up itself fires its timers before it reads its sockets: the keep-alive
+ * may have come in time and not been seen. Then what is in the sockets is waited for, once.
  */
 static bool ctrlr_kato_was_late(struct tl_ctrlr *ctrlr)
 {

@@ -20,8 +20,8 @@ enum tl_ctrlr_state {
 #undef X
 };
 
-#define TL_AER_SLOTS 4
-#define TL_CHANGED_NS_MAX 1024
+#define TL_AER_SLOTS         4
+#define TL_CHANGED_NS_MAX    1024
 #define TL_ERROR_LOG_ENTRIES 32
 
 /* Bits of tl_ctrlr.events: what the management reactor wants the host to be told. */
@@ -52,7 +52,7 @@ struct tl_ctrlr {
 	struct tl_subsystem_listener *listener; /* NULL for discovery without its own listener */
 	struct tl_transport *transport;
 	struct tl_poll_group *group; /* of the admin queue */
-	char name[48];		     /* for logs: the last part of the NQN and the CNTLID */
+	char name[48];               /* for logs: the last part of the NQN and the CNTLID */
 	uint16_t cntlid;
 	bool discovery;
 	uint16_t crdt[3];
@@ -61,12 +61,12 @@ struct tl_ctrlr {
 	uint32_t max_io_queues;
 
 	/* The management reactor's. */
-	uint32_t state; /* enum tl_ctrlr_state */
+	uint32_t state;          /* enum tl_ctrlr_state */
 	struct nvhi_list qpairs; /* struct tl_qpair by ctrlr_link, attached ones */
-	struct tl_qpair *admin;	 /* NULL once it is gone */
+	struct tl_qpair *admin;  /* NULL once it is gone */
 	uint32_t io_qpairs;
 	struct nvhi_list link; /* subsystem->ctrlrs */
-	bool quiescing;	       /* I/O queues are being closed for a reset or shutdown */
+	bool quiescing;        /* I/O queues are being closed for a reset or shutdown */
 	struct nvhi_msg quiesce_msg, quiesced_msg, bury_msg;
 
 	/* The admin reactor's. */
@@ -95,8 +95,8 @@ struct tl_ctrlr {
 	uint32_t changed_ns_count; /* above the maximum: the list overflowed */
 
 	/* Crossing threads. */
-	atomic_uint events;	  /* TL_EVENT_* posted and not yet taken */
-	atomic_bool enabled;	  /* CSTS.RDY */
+	atomic_uint events;  /* TL_EVENT_* posted and not yet taken */
+	atomic_bool enabled; /* CSTS.RDY */
 	atomic_bool dying;
 	struct tl_ctrlr_group *groups; /* by poll group */
 };

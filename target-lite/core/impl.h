@@ -17,7 +17,7 @@
 
 /* Copy: source ranges a command, bytes a range. */
 #define TL_COPY_MAX_RANGES 16
-#define TL_COPY_MAX_BYTES (1u << 20)
+#define TL_COPY_MAX_BYTES  (1u << 20)
 
 /* A status that says "do not retry". */
 #define TL_DNR(status) ((status) | NVH_CPL_DNR)

@@ -180,11 +180,12 @@ int tl_subsystem_add_listener(struct tl_subsystem *ss, const struct tl_listen_ad
 static void listener_remove_apply(struct tl_subsystem_change *change)
 {
 	struct tl_subsystem *ss = change->ss;
-	struct tl_subsystem_listener *sl = tl_subsystem_find_listener(ss, &listener_change_of(change)->addr);
+	struct tl_subsystem_listener *sl =
+		tl_subsystem_find_listener(ss, &listener_change_of(change)->addr);
 	struct tl_ctrlr *ctrlr;
 
-	/* A second removal that was in line behind the first; the address may be asked for anew by a
-	 * change behind this one. */
+	/* A second removal that was in line behind the first; the address may be asked for anew by
+	 * a change behind this one. */
 	if (!sl || sl->adding) {
 		change->err = -ENOENT;
 		return;

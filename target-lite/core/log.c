@@ -24,8 +24,9 @@ static bool log_alloc(struct log_page *page, size_t size)
 
 unsigned int tl_log_window(const struct tl_request *req, uint64_t *ret_offset, uint32_t *ret_len)
 {
-	uint64_t numd = (tl_cdw10(req) >> NVH_LOG_NUMDL_SHIFT |
-			 (uint64_t)(tl_cdw11(req) & 0xffff) << 16) + 1;
+	uint64_t numd =
+		(tl_cdw10(req) >> NVH_LOG_NUMDL_SHIFT | (uint64_t)(tl_cdw11(req) & 0xffff) << 16) +
+		1;
 	uint64_t offset = (uint64_t)nvh_le32_get(req->cmd.cdw13) << 32 | tl_cdw12(req);
 
 	if (nvh_le32_get(req->cmd.cdw14) & NVH_LOG_OT || offset & 3)
@@ -122,7 +123,7 @@ static void log_changed_ns(struct tl_ctrlr *ctrlr, struct log_page *page, bool r
 
 static void log_effects(struct log_page *page)
 {
-	static const uint8_t admin[] = {NVH_ADM_GET_LOG_PAGE, NVH_ADM_IDENTIFY, NVH_ADM_ABORT,
+	static const uint8_t admin[] = {NVH_ADM_GET_LOG_PAGE, NVH_ADM_IDENTIFY,     NVH_ADM_ABORT,
 					NVH_ADM_SET_FEATURES, NVH_ADM_GET_FEATURES, NVH_ADM_AER,
 					NVH_ADM_KEEP_ALIVE};
 	static const uint8_t io[] = {NVH_OPC_FLUSH, NVH_OPC_READ, NVH_OPC_COMPARE, NVH_OPC_VERIFY};
@@ -143,8 +144,8 @@ static void log_effects(struct log_page *page)
 
 static void log_supported(struct log_page *page)
 {
-	static const uint8_t lids[] = {NVH_LID_SUPPORTED, NVH_LID_ERROR, NVH_LID_SMART,
-				       NVH_LID_FW_SLOT, NVH_LID_CHANGED_NS, NVH_LID_CMD_EFFECTS};
+	static const uint8_t lids[] = {NVH_LID_SUPPORTED, NVH_LID_ERROR,      NVH_LID_SMART,
+				       NVH_LID_FW_SLOT,   NVH_LID_CHANGED_NS, NVH_LID_CMD_EFFECTS};
 
 	if (!log_alloc(page, 1024))
 		return;

@@ -31,26 +31,26 @@ struct tl_qpair {
 	struct tl_poll_group *group;
 	struct tl_listener *listener_hint; /* compare only; may be gone */
 	struct tl_listen_addr listen_addr; /* the address the host came to */
-	char peer[64];			   /* "127.0.0.1:51234" */
-	char local[64];			   /* the address it came to, without port */
-	uint32_t state;			   /* enum tl_qpair_state */
-	struct tl_ctrlr *ctrlr;		   /* set when live */
+	char peer[64];                     /* "127.0.0.1:51234" */
+	char local[64];                    /* the address it came to, without port */
+	uint32_t state;                    /* enum tl_qpair_state */
+	struct tl_ctrlr *ctrlr;            /* set when live */
 	struct tl_group_subsystem *gs;
 	uint16_t qid;
 	uint32_t entries; /* of the submission queue */
-	bool sqfc_off;	  /* SQ flow control disabled in Connect */
+	bool sqfc_off;    /* SQ flow control disabled in Connect */
 	uint16_t sq_head;
-	uint32_t outstanding; /* commands in the core, AERs included */
-	struct nvhi_list reqs; /* struct tl_request by qpair_link: those in the core */
-	struct tl_request *fused; /* the first of a fused pair, waiting for the second */
+	uint32_t outstanding;          /* commands in the core, AERs included */
+	struct nvhi_list reqs;         /* struct tl_request by qpair_link: those in the core */
+	struct tl_request *fused;      /* the first of a fused pair, waiting for the second */
 	struct tl_request *disconnect; /* a Disconnect that waits for the others */
 	struct nvhi_list group_link;
 	struct nvhi_list ctrlr_link; /* management reactor */
-	struct nvhi_msg msg;	     /* detach and release */
+	struct nvhi_msg msg;         /* detach and release */
 	struct nvhi_msg disconnect_msg;
 	struct tl_ctrlr *granted; /* management reactor: Connect's answer */
-	bool disconnect_posted;	  /* management reactor */
-	bool attached;		/* on the controller's list (management reactor wrote it) */
+	bool disconnect_posted;   /* management reactor */
+	bool attached;            /* on the controller's list (management reactor wrote it) */
 };
 
 /* Group reactor. The transport fills transport, group, listen_addr and peer first. */
@@ -67,10 +67,10 @@ static inline bool tl_qpair_closing(const struct tl_qpair *qpair)
 
 enum tl_request_state {
 	TL_REQ_FREE,
-	TL_REQ_QUEUED,	/* held by a paused subsystem */
-	TL_REQ_ACTIVE,	/* in the core or a backend */
-	TL_REQ_PARKED,	/* AER, fused first, Disconnect: waits for an event */
-	TL_REQ_DONE,	/* handed to the transport; the namespace's memory may be lent until the end */
+	TL_REQ_QUEUED, /* held by a paused subsystem */
+	TL_REQ_ACTIVE, /* in the core or a backend */
+	TL_REQ_PARKED, /* AER, fused first, Disconnect: waits for an event */
+	TL_REQ_DONE, /* handed to the transport; the namespace's memory may be lent until the end */
 };
 
 struct tl_request {
@@ -79,8 +79,8 @@ struct tl_request {
 	struct tl_qpair *qpair;
 	struct iovec iov;  /* the buffer: of `xfer_len` bytes; or NULL base when xfer_len is 0 */
 	uint32_t xfer_len; /* what the SGL says */
-	uint8_t dir;	   /* enum nvh_data_dir */
-	bool may_lend;	   /* iov may be replaced by the backend's own memory (a read) */
+	uint8_t dir;       /* enum nvh_data_dir */
+	bool may_lend;     /* iov may be replaced by the backend's own memory (a read) */
 	/* The core fills these. */
 	uint8_t state; /* enum tl_request_state */
 	struct nvh_cpl cpl;
@@ -88,16 +88,16 @@ struct tl_request {
 	/* The core's own. */
 	struct tl_ns *ns; /* whose outstanding count includes this one */
 	struct tl_bdev_io io;
-	struct nvhi_list link;	     /* queues in the core */
+	struct nvhi_list link;       /* queues in the core */
 	struct nvhi_list qpair_link; /* qpair->reqs */
-	struct nvhi_msg msg;	     /* a trip to the management reactor */
+	struct nvhi_msg msg;         /* a trip to the management reactor */
 	struct tl_request *pair;     /* fused */
-	uint32_t step;		     /* of a command of several I/Os (copy, DSM, compare) */
+	uint32_t step;               /* of a command of several I/Os (copy, DSM, compare) */
 	uint16_t first_error;
 	uint64_t copied;
 	void *scratch; /* a second buffer, freed at the end */
 	struct iovec scratch_iov;
-	bool abort;    /* asked to end early */
+	bool abort; /* asked to end early */
 };
 
 /* What a command moves: bytes the SGL describes, direction by opcode. Returns 0 or an NVMe status
@@ -107,7 +107,8 @@ unsigned int tl_cmd_transfer(const struct nvh_cmd *cmd, uint32_t *ret_len, uint8
  * Before a command's data is asked for: what is already known to be refused need not be fetched.
  * 0, or the status to fail it with. May set *len to 0: the command takes no data.
  */
-unsigned int tl_cmd_precheck(const struct tl_qpair *qpair, const struct nvh_cmd *cmd, uint32_t *len);
+unsigned int tl_cmd_precheck(const struct tl_qpair *qpair, const struct nvh_cmd *cmd,
+			     uint32_t *len);
 /* Whether this read can do without a buffer of the transport's (the backend will lend memory), or
  * this write's data need only live until tl_request_exec returns. */
 bool tl_request_is_inline(const struct tl_qpair *qpair, const struct nvh_cmd *cmd);

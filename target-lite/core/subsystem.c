@@ -16,11 +16,11 @@ static const char *const subsystem_state_names[] = {
 #undef X
 };
 static const uint32_t subsystem_edges[] = {
-	[TL_SUBSYSTEM_INACTIVE] = NVHI_FSM_TO(TL_SUBSYSTEM_ACTIVATING) |
-				  NVHI_FSM_TO(TL_SUBSYSTEM_DEACTIVATING),
+	[TL_SUBSYSTEM_INACTIVE] =
+		NVHI_FSM_TO(TL_SUBSYSTEM_ACTIVATING) | NVHI_FSM_TO(TL_SUBSYSTEM_DEACTIVATING),
 	[TL_SUBSYSTEM_ACTIVATING] = NVHI_FSM_TO(TL_SUBSYSTEM_ACTIVE),
-	[TL_SUBSYSTEM_ACTIVE] = NVHI_FSM_TO(TL_SUBSYSTEM_PAUSING) |
-				NVHI_FSM_TO(TL_SUBSYSTEM_DEACTIVATING),
+	[TL_SUBSYSTEM_ACTIVE] =
+		NVHI_FSM_TO(TL_SUBSYSTEM_PAUSING) | NVHI_FSM_TO(TL_SUBSYSTEM_DEACTIVATING),
 	[TL_SUBSYSTEM_PAUSING] = NVHI_FSM_TO(TL_SUBSYSTEM_PAUSED),
 	[TL_SUBSYSTEM_PAUSED] = NVHI_FSM_TO(TL_SUBSYSTEM_RESUMING),
 	[TL_SUBSYSTEM_RESUMING] = NVHI_FSM_TO(TL_SUBSYSTEM_ACTIVE),
@@ -31,7 +31,7 @@ const struct nvhi_fsm tl_subsystem_fsm =
 
 /* ---- creation ------------------------------------------------------------------------------- */
 
-#define SUBSYSTEM_MAX_NAMESPACES 65536u
+#define SUBSYSTEM_MAX_NAMESPACES     65536u
 #define SUBSYSTEM_DEFAULT_NAMESPACES 32u
 
 static bool subsystem_text(const char *text, char *ret_field, size_t size)
@@ -124,7 +124,6 @@ static void subsystem_started(struct tl_subsystem_change *change)
 {
 	tl_target_discovery_changed(change->ss->target);
 }
-
 
 void tl_subsystem_start(struct tl_subsystem *ss, tl_done_fn done, void *arg)
 {

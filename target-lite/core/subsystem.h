@@ -12,8 +12,9 @@
 #include "target-lite/core/target.h"
 
 #define TL_SUBSYSTEM_STATES(X)                                                                     \
-	X(INACTIVE, inactive) X(ACTIVATING, activating) X(ACTIVE, active) X(PAUSING, pausing)       \
-	X(PAUSED, paused) X(RESUMING, resuming) X(DEACTIVATING, deactivating)
+	X(INACTIVE, inactive)                                                                      \
+	X(ACTIVATING, activating) X(ACTIVE, active) X(PAUSING, pausing) X(PAUSED, paused)          \
+		X(RESUMING, resuming) X(DEACTIVATING, deactivating)
 
 enum tl_subsystem_state {
 #define X(upper, lower) TL_SUBSYSTEM_##upper,
@@ -25,11 +26,11 @@ extern const struct nvhi_fsm tl_subsystem_fsm;
 /* ---- asymmetric access --------------------------------------------------------------------- */
 
 enum tl_ana_state { /* values of the ANA log */
-	TL_ANA_OPTIMIZED = 0x1,
-	TL_ANA_NON_OPTIMIZED = 0x2,
-	TL_ANA_INACCESSIBLE = 0x3,
-	TL_ANA_PERSISTENT_LOSS = 0x4,
-	TL_ANA_CHANGE = 0xf,
+		    TL_ANA_OPTIMIZED = 0x1,
+		    TL_ANA_NON_OPTIMIZED = 0x2,
+		    TL_ANA_INACCESSIBLE = 0x3,
+		    TL_ANA_PERSISTENT_LOSS = 0x4,
+		    TL_ANA_CHANGE = 0xf,
 };
 /* "optimized", "non_optimized", "inaccessible", "persistent_loss", "change"; -EINVAL. */
 int tl_ana_state_parse(const char *text, enum tl_ana_state *ret_state);
@@ -45,7 +46,7 @@ struct tl_subsystem_listener {
 	uint8_t *ana_state; /* enum tl_ana_state by ANA group - 1, max_nsid of them */
 	uint64_t ana_change_count;
 	bool secure_channel;
-	bool adding;	 /* not yet visible */
+	bool adding;     /* not yet visible */
 	uint32_t ctrlrs; /* that came through it */
 	struct nvhi_list link;
 };
@@ -68,10 +69,10 @@ struct tl_ns {
 	uint32_t nsid;
 	uint32_t anagrpid;
 	uint32_t block_shift;
-	uint64_t blocks; /* follows bdev->blocks through a pause */
+	uint64_t blocks;                       /* follows bdev->blocks through a pause */
 	uint8_t uuid[16], nguid[16], eui64[8]; /* zeroes: none */
-	struct tl_ns_group *groups;	       /* by poll group */
-	struct nvhi_list fused;		       /* compare-and-write pairs in line, management reactor */
+	struct tl_ns_group *groups;            /* by poll group */
+	struct nvhi_list fused; /* compare-and-write pairs in line, management reactor */
 	bool removing;
 };
 
@@ -79,12 +80,12 @@ struct tl_ns {
 struct tl_group_subsystem {
 	struct tl_poll_group *group;
 	struct tl_subsystem *subsystem;
-	bool hold;		 /* something is held back: look closer */
-	bool paused;		 /* everything is */
-	bool drained;		 /* the last command to it has ended */
-	uint32_t draining_nsid;	 /* commands to this namespace are; 0: none */
+	bool hold;               /* something is held back: look closer */
+	bool paused;             /* everything is */
+	bool drained;            /* the last command to it has ended */
+	uint32_t draining_nsid;  /* commands to this namespace are; 0: none */
 	struct nvhi_list queued; /* struct tl_request by link */
-	struct nvhi_msg msg;	 /* pause, drain and resume orders, one at a time */
+	struct nvhi_msg msg;     /* pause, drain and resume orders, one at a time */
 	struct nvhi_msg ack;
 	uint8_t pad[64];
 };
@@ -96,7 +97,7 @@ struct tl_group_subsystem {
 struct tl_subsystem_change {
 	struct tl_subsystem *ss;
 	uint32_t drain_nsid; /* first wait for this namespace's commands; 0: none */
-	bool activate;	     /* inactive -> active, instead of pause and resume */
+	bool activate;       /* inactive -> active, instead of pause and resume */
 	bool drained;
 	void (*apply)(struct tl_subsystem_change *change);  /* while every group is paused */
 	void (*finish)(struct tl_subsystem_change *change); /* after; may free */
@@ -108,8 +109,8 @@ struct tl_subsystem_change {
 };
 
 enum tl_subsystem_type { /* values of the discovery log's SUBTYPE */
-	TL_SUBSYSTEM_NVM = 2,
-	TL_SUBSYSTEM_DISCOVERY = 3,
+			 TL_SUBSYSTEM_NVM = 2,
+			 TL_SUBSYSTEM_DISCOVERY = 3,
 };
 
 struct tl_subsystem {
@@ -122,13 +123,13 @@ struct tl_subsystem {
 	bool ana_reporting;
 	uint32_t max_nsid; /* "max_namespaces" */
 	uint16_t min_cntlid, max_cntlid, next_cntlid;
-	struct tl_ns **ns;	     /* by NSID - 1, max_nsid of them; NULL: inactive */
-	bool *reserved;		     /* likewise: taken, or about to be */
-	struct nvhi_list listeners;  /* struct tl_subsystem_listener */
-	struct nvhi_list hosts;	     /* struct tl_host */
-	struct nvhi_list ctrlrs;     /* struct tl_ctrlr */
-	struct tl_group_subsystem *groups; /* by poll group */
-	struct nvhi_list changes;	   /* struct tl_subsystem_change waiting or in progress */
+	struct tl_ns **ns;                  /* by NSID - 1, max_nsid of them; NULL: inactive */
+	bool *reserved;                     /* likewise: taken, or about to be */
+	struct nvhi_list listeners;         /* struct tl_subsystem_listener */
+	struct nvhi_list hosts;             /* struct tl_host */
+	struct nvhi_list ctrlrs;            /* struct tl_ctrlr */
+	struct tl_group_subsystem *groups;  /* by poll group */
+	struct nvhi_list changes;           /* struct tl_subsystem_change waiting or in progress */
 	struct tl_subsystem_change *change; /* the one in progress */
 	struct tl_subsystem_change start;
 	uint32_t acks_missing;
@@ -183,9 +184,9 @@ int tl_subsystem_set_ana_state(struct tl_subsystem *ss, const struct tl_listen_a
 
 struct tl_ns_opts {
 	const char *bdev_name;
-	uint32_t nsid; /* 0: the lowest free */
+	uint32_t nsid;                         /* 0: the lowest free */
 	uint8_t uuid[16], nguid[16], eui64[8]; /* zero uuid: the bdev's */
-	uint32_t anagrpid; /* 0: the NSID */
+	uint32_t anagrpid;                     /* 0: the NSID */
 };
 /* -ENODEV (bdev), -EEXIST (NSID taken), -EINVAL (NSID or group above max), -ENOSPC, -EBUSY. The
  * NSID is known at once. */

@@ -36,8 +36,7 @@ void tl_transport_opts_default(struct tl_transport_opts *opts)
 
 /* ---- create --------------------------------------------------------------------------------- */
 
-static void target_init_group(struct tl_target *target, uint32_t index,
-			      struct nvh_reactor *reactor)
+static void target_init_group(struct tl_target *target, uint32_t index, struct nvh_reactor *reactor)
 {
 	struct tl_poll_group *group = &target->groups[index];
 
@@ -259,7 +258,8 @@ void tl_target_stop(struct tl_target *target, tl_done_fn done, void *arg)
 void tl_target_destroy(struct tl_target *target)
 {
 	while (!nvhi_list_empty(&target->referrals)) {
-		struct tl_referral *r = nvhi_list_first(&target->referrals, struct tl_referral, link);
+		struct tl_referral *r =
+			nvhi_list_first(&target->referrals, struct tl_referral, link);
 
 		nvhi_list_del(&r->link);
 		free(r);

@@ -14,8 +14,8 @@
 #include "base/reactor.h"
 #include "target-lite/backend/bdev.h"
 
-#define TL_NQN_MAX 223 /* bytes without the NUL */
-#define TL_NQN_SIZE 224
+#define TL_NQN_MAX       223 /* bytes without the NUL */
+#define TL_NQN_SIZE      224
 #define TL_DISCOVERY_NQN "nqn.2014-08.org.nvmexpress.discovery"
 
 struct tl_target;
@@ -32,9 +32,9 @@ typedef void (*tl_done_fn)(void *arg, int err);
 /* ---- addresses ----------------------------------------------------------------------------- */
 
 enum tl_trtype { /* values of the discovery log's TRTYPE */
-	TL_TRTYPE_RDMA = 1,
-	TL_TRTYPE_TCP = 3,
-	TL_TRTYPE_VFIOUSER = 1024, /* not on the wire */
+		 TL_TRTYPE_RDMA = 1,
+		 TL_TRTYPE_TCP = 3,
+		 TL_TRTYPE_VFIOUSER = 1024, /* not on the wire */
 };
 enum tl_adrfam {
 	TL_ADRFAM_IPV4 = 1,
@@ -61,48 +61,51 @@ bool tl_nqn_valid(const char *nqn);
 /* ---- transports ---------------------------------------------------------------------------- */
 
 struct tl_transport_opts {
-	uint32_t max_queue_depth;	  /* 128 */
+	uint32_t max_queue_depth;         /* 128 */
 	uint32_t max_io_qpairs_per_ctrlr; /* 127 */
-	uint32_t max_aq_depth;		  /* 128 */
-	uint32_t in_capsule_data_size;	  /* bytes, 4096 */
-	uint32_t max_io_size;		  /* bytes, 131072: gives MDTS and the buffers' size */
-	uint32_t io_unit_size;		  /* bytes, 131072: kept for listings */
-	uint32_t num_shared_buffers;	  /* of max_io_size, a poll group: 511 */
-	uint32_t buf_cache_size;	  /* kept for listings */
+	uint32_t max_aq_depth;            /* 128 */
+	uint32_t in_capsule_data_size;    /* bytes, 4096 */
+	uint32_t max_io_size;             /* bytes, 131072: gives MDTS and the buffers' size */
+	uint32_t io_unit_size;            /* bytes, 131072: kept for listings */
+	uint32_t num_shared_buffers;      /* of max_io_size, a poll group: 511 */
+	uint32_t buf_cache_size;          /* kept for listings */
 	uint32_t iobuf_large_cache_size;  /* likewise, as the next three */
 	uint32_t ack_timeout, data_wr_pool_size;
 	bool disable_command_passthru;
-	uint32_t acceptor_backlog;	  /* 100 */
-	uint32_t abort_timeout_sec;	  /* 1 */
-	uint32_t kas;			  /* units of 100 ms, 1: KATO is taken to 100 ms */
-	uint32_t min_kato;		  /* ms, 0: a shorter KATO is raised to this */
+	uint32_t acceptor_backlog;  /* 100 */
+	uint32_t abort_timeout_sec; /* 1 */
+	uint32_t kas;               /* units of 100 ms, 1: KATO is taken to 100 ms */
+	uint32_t min_kato;          /* ms, 0: a shorter KATO is raised to this */
 	uint32_t sock_priority;
 	uint32_t control_msg_num;
-	bool c2h_success;	 /* true: C2HData may carry SUCCESS (where the spec allows it) */
+	bool c2h_success;         /* true: C2HData may carry SUCCESS (where the spec allows it) */
 	bool dif_insert_or_strip; /* only false */
-	bool zcopy;		  /* kept for listings */
-	uint32_t r2t_size;	  /* TCP: bytes an R2T asks for at most; 0: all of a command */
-	uint32_t handshake_ms;	  /* connection to Connect done: 10000 */
-	uint32_t stall_ms;	  /* a peer that takes no byte for so long is dropped: 30000 */
+	bool zcopy;               /* kept for listings */
+	uint32_t r2t_size;        /* TCP: bytes an R2T asks for at most; 0: all of a command */
+	uint32_t handshake_ms;    /* connection to Connect done: 10000 */
+	uint32_t stall_ms;        /* a peer that takes no byte for so long is dropped: 30000 */
 };
 void tl_transport_opts_default(struct tl_transport_opts *opts);
 
 /* What a transport implements. */
 struct tl_transport_ops {
 	enum tl_trtype trtype;
-	/* Management reactor; synchronous. Binds and begins to accept; sets listener->addr.trsvcid when
-	 * it was 0. -EADDRINUSE, -EADDRNOTAVAIL, -EINVAL, -EACCES... */
+	/* Management reactor; synchronous. Binds and begins to accept; sets listener->addr.trsvcid
+	 * when it was 0. -EADDRINUSE, -EADDRNOTAVAIL, -EINVAL, -EACCES... */
 	int (*listen)(struct tl_transport *transport, struct tl_listener *listener);
 	void (*unlisten)(struct tl_transport *transport, struct tl_listener *listener);
 	/* Group reactor, at start and end of each poll group. */
 	int (*group_start)(struct tl_transport *transport, struct tl_poll_group *group);
 	void (*group_stop)(struct tl_transport *transport, struct tl_poll_group *group);
-	/* The request is complete: cpl is filled (but for SQHD), data of data_len bytes is in iov. On
-	 * the qpair's reactor, often inside tl_request_exec. The transport ends it by tl_request_end. */
+	/* The request is complete: cpl is filled (but for SQHD), data of data_len bytes is in iov.
+	 * On the qpair's reactor, often inside tl_request_exec. The transport ends it by
+	 * tl_request_end. */
 	void (*complete)(struct tl_request *req);
-	/* Connect was accepted: at most `entries` commands will be outstanding. May fail: -ENOMEM. */
+	/* Connect was accepted: at most `entries` commands will be outstanding. May fail: -ENOMEM.
+	 */
 	int (*connected)(struct tl_qpair *qpair, uint32_t entries);
-	/* Close the connection; the transport calls tl_qpair_close, perhaps later. Qpair's reactor. */
+	/* Close the connection; the transport calls tl_qpair_close, perhaps later. Qpair's reactor.
+	 */
 	void (*disconnect)(struct tl_qpair *qpair);
 	/* Nothing refers to the qpair any more: free it. Qpair's reactor. */
 	void (*release)(struct tl_qpair *qpair);
@@ -114,7 +117,7 @@ struct tl_transport {
 	const struct tl_transport_ops *ops;
 	struct tl_target *target;
 	struct tl_transport_opts opts;
-	uint32_t slot;	       /* in tl_poll_group.transport_data */
+	uint32_t slot;         /* in tl_poll_group.transport_data */
 	struct nvhi_list link; /* target->transports */
 };
 
@@ -132,9 +135,9 @@ struct tl_listener {
 
 /* Counters; written by the group's thread, read by anyone (relaxed). */
 struct tl_group_stats {
-	uint32_t admin_qpairs, io_qpairs;		  /* ever */
+	uint32_t admin_qpairs, io_qpairs;                 /* ever */
 	uint32_t current_admin_qpairs, current_io_qpairs; /* now */
-	uint32_t current_unassociated_qpairs;		  /* connections before their Connect */
+	uint32_t current_unassociated_qpairs;             /* connections before their Connect */
 	uint64_t completed_io;
 };
 
@@ -155,7 +158,7 @@ struct tl_poll_group {
 
 struct tl_target_opts {
 	const char *name; /* "nvmf_tgt" */
-	bool tbkas;	  /* advertise traffic-based keep-alive */
+	bool tbkas;       /* advertise traffic-based keep-alive */
 	/* Fills bytes with randomness (UUIDs, discovery); injected so that worlds replay. */
 	void (*random)(void *buf, size_t len);
 };
@@ -172,13 +175,13 @@ struct tl_target {
 	struct nvh_reactor *mgmt; /* groups[0].reactor */
 	struct tl_poll_group *groups;
 	uint32_t group_count;
-	uint32_t next_group; /* where the next connection goes */
+	uint32_t next_group;         /* where the next connection goes */
 	struct nvhi_list transports; /* struct tl_transport */
 	struct nvhi_list listeners;  /* struct tl_listener */
 	struct nvhi_list subsystems; /* struct tl_subsystem, the discovery subsystem first */
 	struct nvhi_list referrals;  /* struct tl_referral */
 	struct tl_bdevs bdevs;
-	uint64_t genctr; /* of the discovery log */
+	uint64_t genctr;  /* of the discovery log */
 	uint16_t crdt[3]; /* units of 100 ms */
 	uint16_t next_portid;
 	bool stopping;

@@ -11,7 +11,7 @@
 #include "target-lite/tcp/tcp_impl.h"
 
 #define RX_READS_PER_PASS 4
-#define RX_EAGER_TRIES 64
+#define RX_EAGER_TRIES    64
 
 #define RX_DNR(status) ((unsigned int)(status) | NVH_CPL_DNR)
 
@@ -20,8 +20,8 @@ static bool rx_alive(const struct tl_tcp_conn *conn)
 	return conn->state < TL_TCP_CONN_LINGER;
 }
 
-static void rx_protocol_error(struct tl_tcp_conn *conn, uint8_t fes, uint32_t fei, const char *field,
-			      const char *what, uint64_t value)
+static void rx_protocol_error(struct tl_tcp_conn *conn, uint8_t fes, uint32_t fei,
+			      const char *field, const char *what, uint64_t value)
 {
 	struct nvhi_pdu_error error = {
 		.fes = fes, .fei = fei, .field = field, .what = what, .value = value};
@@ -130,7 +130,8 @@ static void rx_capsule_icd(struct tl_tcp_conn *conn, struct tl_tcp_req *treq)
 	conn->rx_req = treq;
 }
 
-/* The command needs one of the group's buffers: for data to the host, or for data to be asked for. */
+/* The command needs one of the group's buffers: for data to the host, or for data to be asked for.
+ */
 static void rx_with_buffer(struct tl_tcp_conn *conn, struct tl_tcp_req *treq)
 {
 	struct tl_request *req = &treq->req;

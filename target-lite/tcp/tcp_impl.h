@@ -24,7 +24,7 @@ struct tl_tcp {
 /* Equal buffers in one mapping that is touched only as far as it is used. */
 struct tl_tcp_bufs {
 	uint8_t *mem;
-	size_t size; /* of one */
+	size_t size;           /* of one */
 	uint32_t count, fresh; /* those never handed out follow `fresh` */
 	uint32_t free_count;
 	void **free;
@@ -43,22 +43,22 @@ struct tl_tcp_group {
 
 enum tl_tcp_req_state {
 	TL_TCP_REQ_FREE,
-	TL_TCP_REQ_ICD,	   /* its in-capsule data is arriving */
+	TL_TCP_REQ_ICD,    /* its in-capsule data is arriving */
 	TL_TCP_REQ_BUFFER, /* waits for a buffer */
-	TL_TCP_REQ_R2T,	   /* its data was asked for */
+	TL_TCP_REQ_R2T,    /* its data was asked for */
 	TL_TCP_REQ_CORE,   /* with the core */
 	TL_TCP_REQ_QUEUED, /* completed, waits for room to be encoded */
-	TL_TCP_REQ_TX,	   /* on its way out */
+	TL_TCP_REQ_TX,     /* on its way out */
 };
 
 struct tl_tcp_req {
 	struct tl_request req;
 	uint8_t state; /* enum tl_tcp_req_state */
 	bool bad_digest;
-	uint16_t index;	   /* in the connection: the TTAG */
-	uint32_t asked;	   /* bytes that R2Ts asked for */
+	uint16_t index;    /* in the connection: the TTAG */
+	uint32_t asked;    /* bytes that R2Ts asked for */
 	uint32_t received; /* bytes that H2CData brought */
-	void *buf;	   /* from the group's pools */
+	void *buf;         /* from the group's pools */
 	struct tl_tcp_bufs *bufs;
 	uint64_t tx_end;       /* conn->tx.queued after the last byte of this response */
 	struct iovec iov;      /* where payload goes */
@@ -81,11 +81,11 @@ enum tl_tcp_conn_state {
 #undef X
 };
 
-#define TL_TCP_TX_IOVS 1024u
+#define TL_TCP_TX_IOVS  1024u
 #define TL_TCP_TX_ARENA (32u << 10)
-#define TL_TCP_STAGING (256u << 10)
+#define TL_TCP_STAGING  (256u << 10)
 /* Room that one response may need: headers with digest and padding, data digest, capsule. */
-#define TL_TCP_TX_ROOM (NVHI_PDU_HDR_ROOM + 64u)
+#define TL_TCP_TX_ROOM     (NVHI_PDU_HDR_ROOM + 64u)
 #define TL_TCP_TX_IOV_ROOM 4u
 
 struct tl_tcp_tx {
@@ -93,19 +93,19 @@ struct tl_tcp_tx {
 	uint32_t head, tail;
 	uint8_t *arena; /* headers and digests, as they follow each other on the wire */
 	uint32_t arena_used;
-	uint64_t queued, sent;	  /* bytes ever */
-	struct nvhi_list reqs;	  /* in the order of their tx_end */
+	uint64_t queued, sent;    /* bytes ever */
+	struct nvhi_list reqs;    /* in the order of their tx_end */
 	struct nvhi_list waiting; /* completed, no room yet */
-	bool blocked;		  /* the socket is full */
+	bool blocked;             /* the socket is full */
 };
 
 struct tl_tcp_conn {
 	struct tl_qpair qpair;
 	struct tl_tcp_group *tg;
 	struct nvhi_stream *stream; /* NULL once closed */
-	uint32_t state;		    /* enum tl_tcp_conn_state */
-	bool in_pass;		    /* receiving: responses leave at its end */
-	bool r2t_pending;	    /* an R2T found no room */
+	uint32_t state;             /* enum tl_tcp_conn_state */
+	bool in_pass;               /* receiving: responses leave at its end */
+	bool r2t_pending;           /* an R2T found no room */
 	bool eager;
 	uint8_t idle_tries; /* eager tries in a row that found nothing */
 	struct nvhi_pdu_params params;
@@ -116,10 +116,10 @@ struct tl_tcp_conn {
 	struct tl_tcp_req *reqs;
 	uint32_t req_count, req_fresh;
 	struct nvhi_list free_reqs;
-	struct tl_tcp_req *rx_req; /* whose payload is arriving */
-	uint32_t maxr2t;	   /* outstanding R2Ts a command */
-	uint32_t r2ts;		   /* commands whose data was asked for */
-	uint8_t *icd;		   /* in-capsule data, params.max_icd a request */
+	struct tl_tcp_req *rx_req;  /* whose payload is arriving */
+	uint32_t maxr2t;            /* outstanding R2Ts a command */
+	uint32_t r2ts;              /* commands whose data was asked for */
+	uint8_t *icd;               /* in-capsule data, params.max_icd a request */
 	uint64_t rx_pdus, rx_bytes; /* ever */
 
 	/* Deadlines: see conn.c. */

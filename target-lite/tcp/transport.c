@@ -101,7 +101,8 @@ static int tcp_listen(struct tl_transport *transport, struct tl_listener *listen
 	if (ret)
 		return ret;
 	ret = tcp->net->ops->listen(tcp->net, transport->target->mgmt, (struct sockaddr *)&sa, len,
-				    (int)transport->opts.acceptor_backlog, tcp_accept, &net_listener);
+				    (int)transport->opts.acceptor_backlog, tcp_accept,
+				    &net_listener);
 	if (ret)
 		return ret;
 	net_listener->owner = listener;

@@ -50,8 +50,8 @@ static void tx_encode_data(struct tl_tcp_conn *conn, struct tl_request *req, uin
 	struct tl_tcp_tx *tx = &conn->tx;
 	uint16_t cid = nvh_le16_get(req->cmd.cid);
 
-	tx_put_arena(tx, nvhi_pdu_c2h_data_build(tx_arena(tx), &conn->params, cid, 0,
-						 req->data_len, flags));
+	tx_put_arena(tx, nvhi_pdu_c2h_data_build(tx_arena(tx), &conn->params, cid, 0, req->data_len,
+						 flags));
 	tx_put(tx, req->iov.iov_base, req->data_len);
 	if (conn->params.ddgst) {
 		struct iovec iov = {.iov_base = req->iov.iov_base, .iov_len = req->data_len};
@@ -95,7 +95,8 @@ static void tx_end_request(struct tl_tcp_conn *conn, struct tl_tcp_req *treq)
 	tl_tcp_req_put(conn, treq);
 }
 
-/* Base Specification: with SQ flow control off SQHD is FFFFh in Connect's answer and reserved after. */
+/* Base Specification: with SQ flow control off SQHD is FFFFh in Connect's answer and reserved
+ * after. */
 static void tx_fill_sqhd(struct tl_tcp_conn *conn, struct tl_request *req)
 {
 	const struct tl_qpair *qpair = &conn->qpair;
@@ -134,9 +135,9 @@ void tl_tcp_send_icresp(struct tl_tcp_conn *conn, uint8_t dgst)
 	uint32_t most = tl_tcp_opts(conn)->max_io_size;
 
 	conn->params.maxh2cdata = most;
-	tx_put_arena(&conn->tx, nvhi_pdu_icresp_build(tx_arena(&conn->tx), 0,
-						      dgst & (NVH_TCP_DGST_HDR | NVH_TCP_DGST_DATA),
-						      most));
+	tx_put_arena(&conn->tx,
+		     nvhi_pdu_icresp_build(tx_arena(&conn->tx), 0,
+					   dgst & (NVH_TCP_DGST_HDR | NVH_TCP_DGST_DATA), most));
 }
 
 void tl_tcp_send_raw(struct tl_tcp_conn *conn, const void *pdu, uint32_t len)
@@ -163,10 +164,9 @@ void tl_tcp_send_r2ts(struct tl_tcp_conn *conn, struct tl_tcp_req *treq)
 			conn->r2t_pending = true;
 			return;
 		}
-		tx_put_arena(&conn->tx,
-			     nvhi_pdu_r2t_build(tx_arena(&conn->tx), &conn->params,
-						nvh_le16_get(treq->req.cmd.cid), treq->index,
-						treq->asked, len));
+		tx_put_arena(&conn->tx, nvhi_pdu_r2t_build(tx_arena(&conn->tx), &conn->params,
+							   nvh_le16_get(treq->req.cmd.cid),
+							   treq->index, treq->asked, len));
 		treq->asked += len;
 		left -= len;
 	}

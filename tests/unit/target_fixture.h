@@ -11,7 +11,7 @@
 #include "target-lite/core/subsystem.h"
 #include "tests/unit/nvh_cunit.h"
 
-#define TT_NQN "nqn.2026-01.io.nvhost:test"
+#define TT_NQN  "nqn.2026-01.io.nvhost:test"
 #define TT_HOST "nqn.2014-08.org.nvmexpress:uuid:00000000-0000-0000-0000-00000000000a"
 #define TT_DATA (128u << 10)
 
@@ -37,7 +37,7 @@ struct tt {
 	uint32_t count;
 	uint64_t now;
 	struct tl_transport transport;
-	int listens;	  /* addresses listened on now */
+	int listens;      /* addresses listened on now */
 	int listen_error; /* what listen returns */
 	int connected_error;
 	int done; /* tl_done_fn calls, and the last one's error */

@@ -125,8 +125,9 @@ static void namespaces_are_identified_and_described(void)
 
 static void the_active_list_goes_beyond_1024(void)
 {
-	struct tl_subsystem_opts opts = {
-		.nqn = "nqn.2026-01.io.nvhost:many", .allow_any_host = true, .max_namespaces = 2048};
+	struct tl_subsystem_opts opts = {.nqn = "nqn.2026-01.io.nvhost:many",
+					 .allow_any_host = true,
+					 .max_namespaces = 2048};
 	struct tl_bdev_create_opts create = {.name = "N", .blocks = 64, .block_size = 512};
 	struct tl_ns_opts ns = {.bdev_name = "N"};
 	struct tl_subsystem *ss;
@@ -298,7 +299,8 @@ static void errors_and_traffic_are_logged(void)
 	tt_cmd_free(cmd);
 	cmd = tt_log(admin, NVH_LID_SMART, 0, 512);
 	CU_ASSERT_EQUAL(nvh_le128_get_sat(((struct nvh_smart_log *)cmd->data)->host_reads), 1);
-	CU_ASSERT_EQUAL(nvh_le128_get_sat(((struct nvh_smart_log *)cmd->data)->num_error_entries), 1);
+	CU_ASSERT_EQUAL(nvh_le128_get_sat(((struct nvh_smart_log *)cmd->data)->num_error_entries),
+			1);
 	tt_cmd_free(cmd);
 	tt_break(io);
 	tt_break(admin);

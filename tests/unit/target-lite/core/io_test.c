@@ -381,7 +381,8 @@ static void a_file_cut_short_is_a_media_error(void)
 
 static void a_file_that_cannot_be_served_says_why(void)
 {
-	struct tl_bdev_create_opts create = {.filename = "/dev/full", .block_size = 512, .blocks = 8};
+	struct tl_bdev_create_opts create = {
+		.filename = "/dev/full", .block_size = 512, .blocks = 8};
 	struct tl_bdev *bdev;
 	char image[] = "/dev/shm/nvhost-io-test.XXXXXX";
 	int fd;
@@ -481,6 +482,7 @@ NVH_UNIT_MAIN("target-lite/core/io", NVH_TEST(what_was_written_is_read),
 	      NVH_TEST(compare_tells_equal_from_different),
 	      NVH_TEST(compare_and_write_writes_only_when_equal),
 	      NVH_TEST(half_a_fused_pair_is_aborted), NVH_TEST(copy_gathers_its_ranges),
-	      NVH_TEST(a_file_cut_short_is_a_media_error), NVH_TEST(a_file_that_cannot_be_served_says_why),
-	      NVH_TEST(a_full_disk_is_capacity_exceeded),
-	      NVH_TEST(a_read_only_file_refuses_writes), NVH_TEST(lent_reads_need_no_buffer))
+	      NVH_TEST(a_file_cut_short_is_a_media_error),
+	      NVH_TEST(a_file_that_cannot_be_served_says_why),
+	      NVH_TEST(a_full_disk_is_capacity_exceeded), NVH_TEST(a_read_only_file_refuses_writes),
+	      NVH_TEST(lent_reads_need_no_buffer))

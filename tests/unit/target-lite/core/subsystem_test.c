@@ -67,13 +67,13 @@ static void what_can_be_refused_at_once_is(void)
 						  NULL, NULL),
 			-EEXIST);
 	tt.listen_error = -EADDRINUSE;
-	CU_ASSERT_EQUAL(tl_subsystem_add_listener(ss, &addr, false, TL_ANA_OPTIMIZED, tt_done, NULL,
-						  NULL),
-			-EADDRINUSE);
+	CU_ASSERT_EQUAL(
+		tl_subsystem_add_listener(ss, &addr, false, TL_ANA_OPTIMIZED, tt_done, NULL, NULL),
+		-EADDRINUSE);
 	addr.trtype = TL_TRTYPE_RDMA;
-	CU_ASSERT_EQUAL(tl_subsystem_add_listener(ss, &addr, false, TL_ANA_OPTIMIZED, tt_done, NULL,
-						  NULL),
-			-EPROTONOSUPPORT);
+	CU_ASSERT_EQUAL(
+		tl_subsystem_add_listener(ss, &addr, false, TL_ANA_OPTIMIZED, tt_done, NULL, NULL),
+		-EPROTONOSUPPORT);
 	tt_run();
 	CU_ASSERT_EQUAL(tt.done, 0);
 	tt_teardown();
@@ -88,9 +88,9 @@ static void changes_asked_for_together_are_made_in_order(void)
 	ss = tt_subsystem();
 	add_null("N1", 0);
 	add_null("N2", 7);
-	CU_ASSERT_EQUAL(tl_subsystem_add_listener(ss, &addr, false, TL_ANA_OPTIMIZED, tt_done, NULL,
-						  NULL),
-			0);
+	CU_ASSERT_EQUAL(
+		tl_subsystem_add_listener(ss, &addr, false, TL_ANA_OPTIMIZED, tt_done, NULL, NULL),
+		0);
 	CU_ASSERT_PTR_NULL(ss->ns[1]);
 	CU_ASSERT_EQUAL(tt.done, 0); /* never inside the call */
 	tt_run();
