@@ -126,13 +126,24 @@ static void head_fill_info(const struct nvh_ns *head, const struct head_sum *sum
 	info->nr_live_paths = sum->live;
 }
 
-static uint32_t head_flags(const struct nvh_ns *head, const struct nvh_ns_info *info)
+static uint32_t head_refused_ops(const struct nvh_ns *head, const struct nvh_ns_info *info)
 {
-	return (head->removed ? NVHI_NS_FLAG_REMOVED : 0) |
-	       (info->read_only ? NVHI_NS_FLAG_READ_ONLY : 0) |
-	       (info->write_zeroes ? NVHI_NS_FLAG_WRITE_ZEROES : 0) |
-	       (info->dsm ? NVHI_NS_FLAG_DSM : 0) | (info->compare ? NVHI_NS_FLAG_COMPARE : 0) |
-	       (info->verify ? NVHI_NS_FLAG_VERIFY : 0);
+	static const uint8_t writes[] = {NVH_IO_WRITE, NVH_IO_WRITE_ZEROES, NVH_IO_DEALLOCATE};
+	uint32_t refused = 0;
+
+	if (head->removed)
+		return NVHI_NS_GONE | 0xff;
+	if (!info->write_zeroes)
+		refused |= NVHI_NS_OP(NVH_IO_WRITE_ZEROES);
+	if (!info->dsm)
+		refused |= NVHI_NS_OP(NVH_IO_DEALLOCATE);
+	if (!info->compare)
+		refused |= NVHI_NS_OP(NVH_IO_COMPARE);
+	if (!info->verify)
+		refused |= NVHI_NS_OP(NVH_IO_VERIFY);
+	for (size_t i = 0; i < sizeof(writes) && info->read_only; i++)
+		refused |= NVHI_NS_OP(writes[i]) | NVHI_NS_OP_READ_ONLY(writes[i]);
+	return refused;
 }
 
 /* Channels whose reactor lost its queue have to hear of it. */
@@ -164,7 +175,8 @@ bool nvhi_head_publish(struct nvh_ns *head)
 		after = before;
 		after.nr_paths = after.nr_live_paths = 0;
 	}
-	__atomic_store_n(&head->flags, head_flags(head, &after), __ATOMIC_RELAXED);
+	__atomic_store_n(&head->refused_ops, head_refused_ops(head, &after), __ATOMIC_RELAXED);
+	__atomic_store_n(&head->max_transfer, after.max_transfer, __ATOMIC_RELAXED);
 	__atomic_store_n(&head->nr_blocks, after.nr_blocks, __ATOMIC_RELAXED);
 	head_publish_usable(head);
 	if (!memcmp(&before, &after, sizeof(before)))

@@ -7,6 +7,7 @@
  *	identity.c	may this path be merged into that head?
  *	path.c		paths, and the home end of the lane protocol
  *	channel.c	channels, and the reactor end of the lane protocol
+ *	submit.c	the way in: checks, and out at once or among the waiting
  *	select.c	which lane takes the next part
  *	split.c		cutting an I/O into parts and building their commands
  *	complete.c	parts coming back
@@ -60,19 +61,17 @@ struct nvh_ns {
 	uint32_t block_shift;	   /* constant: another format is another head */
 	bool io_supported;	   /* constant */
 	uint64_t nr_blocks;	   /* atomic */
-	uint32_t flags;		   /* atomic, NVHI_NS_FLAG_* */
+	uint32_t refused_ops;	   /* atomic, NVHI_NS_OP... */
+	uint32_t max_transfer;	   /* atomic: bytes, of every path */
 	int no_path_err;	   /* atomic: 0 I/O without a path waits, else it fails with this */
 	uint8_t *usable;	   /* atomic, one a reactor of mp: paths with a queue there */
 };
 
-enum {
-	NVHI_NS_FLAG_READ_ONLY = 1u << 0,
-	NVHI_NS_FLAG_WRITE_ZEROES = 1u << 1,
-	NVHI_NS_FLAG_DSM = 1u << 2,
-	NVHI_NS_FLAG_COMPARE = 1u << 3,
-	NVHI_NS_FLAG_VERIFY = 1u << 4,
-	NVHI_NS_FLAG_REMOVED = 1u << 5,
-};
+/* nvh_ns.refused_ops: a bit an operation; which of them because it is read-only; all. */
+#define NVHI_NS_OP(op)		 (1u << (op))
+#define NVHI_NS_OP_READ_ONLY(op) (1u << (8 + (op)))
+#define NVHI_NS_GONE		 (1u << 31)
+static_assert(NVH_IO_PASSTHRU < 8, "operations fit");
 
 #define NVHI_PATH_STATES(X)                                                                        \
 	X(NEW, new)                                                                                \
@@ -238,8 +237,6 @@ static inline struct nvhi_lane *nvhi_lane_select(struct nvh_channel *channel,
 
 /* ---- split.c -------------------------------------------------------------------------------- */
 
-/* Whether `io` may be sent to this namespace as it is; fills in progress. -errno as nvh_submit. */
-int nvhi_io_prepare(struct nvh_channel *channel, struct nvhi_io *io);
 /* Issues parts until none is left that may be out now (0), there is no usable lane (-ENOTCONN), or
  * their queues are full (-EAGAIN: nvhi_channel_drain follows when there is room). */
 int nvhi_io_issue(struct nvhi_io *io);

@@ -35,6 +35,14 @@ enum nvhi_io_state {
 
 struct nvh_channel;
 
+/* What an operation is made of. */
+struct nvhi_io_op {
+	uint8_t opcode;
+	uint8_t dir;   /* enum nvhi_dir */
+	uint8_t limit; /* enum nvhi_limit */
+	bool has_data; /* the caller's iovecs */
+};
+
 struct nvhi_io {
 	struct nvh_io pub;
 	struct nvhi_list link; /* waiting, delayed or ended */
@@ -48,9 +56,7 @@ struct nvhi_io {
 	uint64_t due;		/* DELAYED until then */
 	uint32_t delay_ms;	/* what the parts that failed asked for */
 	uint32_t state;
-	uint8_t limit;		/* enum nvhi_limit */
-	uint8_t opcode;
-	uint8_t dir;		/* enum nvhi_dir */
+	struct nvhi_io_op op;
 	uint8_t tries;
 	bool timed;		/* its deadline is watched */
 	bool failed;		/* err or cpl tells; no further part is issued */

@@ -1,0 +1,157 @@
+/*
+ * The way in: an I/O is checked against the namespace, gets its place in the order of submission,
+ * and goes out at once, or waits, or travels to home. What is refused is refused here. The
+ * channel's reactor.
+ */
+#include <errno.h>
+
+#include "multipath/head.h"
+
+static const struct nvhi_io_op op_table[] = {
+	[NVH_IO_READ] = {NVH_OPC_READ, NVHI_DIR_TO_HOST, NVHI_LIMIT_DATA, true},
+	[NVH_IO_WRITE] = {NVH_OPC_WRITE, NVHI_DIR_TO_CTRLR, NVHI_LIMIT_DATA, true},
+	[NVH_IO_FLUSH] = {NVH_OPC_FLUSH, NVHI_DIR_NONE, NVHI_LIMIT_NONE, false},
+	[NVH_IO_WRITE_ZEROES] = {NVH_OPC_WRITE_ZEROES, NVHI_DIR_NONE, NVHI_LIMIT_ZERO, false},
+	[NVH_IO_DEALLOCATE] = {NVH_OPC_DSM, NVHI_DIR_TO_CTRLR, NVHI_LIMIT_DSM, false},
+	[NVH_IO_COMPARE] = {NVH_OPC_COMPARE, NVHI_DIR_TO_CTRLR, NVHI_LIMIT_DATA, true},
+	[NVH_IO_VERIFY] = {NVH_OPC_VERIFY, NVHI_DIR_NONE, NVHI_LIMIT_VERIFY, false},
+	[NVH_IO_PASSTHRU] = {0, NVHI_DIR_NONE, NVHI_LIMIT_NONE, true},
+};
+
+/* Why this namespace does not take it. */
+static int refusal(const struct nvh_channel *channel, const struct nvhi_io *io)
+{
+	uint32_t refused = __atomic_load_n(&channel->ns->refused_ops, __ATOMIC_RELAXED);
+
+	if (io->pub.op >= NVHI_ARRAY_SIZE(op_table))
+		return -EINVAL;
+	if (refused & NVHI_NS_GONE)
+		return -ENODEV;
+	if (refused & NVHI_NS_OP_READ_ONLY(io->pub.op))
+		return -EROFS;
+	return -ENOTSUP;
+}
+
+static int prepare_passthru(struct nvh_channel *channel, struct nvhi_io *io)
+{
+	size_t len = nvhi_iov_length(io->pub.iov, io->pub.iovcnt);
+
+	if (!io->pub.cmd || len > __atomic_load_n(&channel->ns->max_transfer, __ATOMIC_RELAXED) ||
+	    (io->pub.cmd->flags & NVH_CMD_FUSE_MASK) != NVH_CMD_FUSE_NONE)
+		return -EINVAL;
+	switch (nvh_opc_data_dir(io->pub.cmd->opc)) {
+	case NVH_DATA_TO_HOST:
+		io->op.dir = NVHI_DIR_TO_HOST;
+		break;
+	case NVH_DATA_TO_CTRLR:
+		io->op.dir = NVHI_DIR_TO_CTRLR;
+		break;
+	case NVH_DATA_BIDIR:
+		return -EINVAL;
+	default:
+		if (len)
+			return -EINVAL;
+	}
+	if (!len)
+		io->op.dir = NVHI_DIR_NONE;
+	return 0;
+}
+
+static bool iov_covers(const struct iovec *iov, uint32_t iovcnt, uint64_t bytes)
+{
+	for (uint32_t i = 0; i < iovcnt; i++) {
+		if (iov[i].iov_len >= bytes)
+			return true;
+		bytes -= iov[i].iov_len;
+	}
+	return false;
+}
+
+static inline int prepare_range(struct nvh_channel *channel, struct nvhi_io *io)
+{
+	uint64_t size = __atomic_load_n(&channel->ns->nr_blocks, __ATOMIC_RELAXED);
+	uint64_t bytes = (uint64_t)io->pub.nr_blocks << channel->block_shift, end;
+
+	if (!io->pub.nr_blocks || __builtin_add_overflow(io->pub.lba, io->pub.nr_blocks, &end))
+		return -EINVAL;
+	if (__builtin_expect(end > size, 0))
+		return -ERANGE;
+	if (io->op.has_data && !iov_covers(io->pub.iov, io->pub.iovcnt, bytes))
+		return -EINVAL;
+	io->next = io->pub.lba;
+	io->end = end;
+	return 0;
+}
+
+static inline int io_prepare(struct nvh_channel *channel, struct nvhi_io *io)
+{
+	uint32_t refused = __atomic_load_n(&channel->ns->refused_ops, __ATOMIC_RELAXED);
+	int err = 0;
+
+	if (__builtin_expect(io->pub.op >= NVHI_ARRAY_SIZE(op_table) ||
+				     (refused >> io->pub.op & 1) || io->pub.md_iovcnt,
+			     0))
+		return refusal(channel, io);
+	io->op = op_table[io->pub.op];
+	if (__builtin_expect(io->op.limit != NVHI_LIMIT_NONE, 1)) {
+		err = prepare_range(channel, io);
+	} else {
+		io->next = 0;
+		io->end = 1;
+		if (io->pub.op == NVH_IO_PASSTHRU)
+			err = prepare_passthru(channel, io);
+	}
+	io->rewind = NVHI_IO_NO_REWIND;
+	io->cursor.iov = io->pub.iov;
+	io->cursor.iovcnt = io->pub.iovcnt;
+	io->cursor.offset = 0;
+	return err;
+}
+
+/* There is no path on this reactor now. */
+static int submit_without_lane(struct nvh_channel *channel, struct nvhi_io *io)
+{
+	int err;
+
+	if (nvhi_channel_must_relay(channel)) {
+		channel->outstanding++;
+		nvhi_io_relay(io);
+		return 0;
+	}
+	err = __atomic_load_n(&channel->ns->no_path_err, __ATOMIC_ACQUIRE);
+	if (err)
+		return err;
+	channel->outstanding++;
+	nvhi_io_wait(io);
+	if (io->pub.deadline_ns)
+		nvhi_io_watch_deadline(io);
+	return 0;
+}
+
+int nvhi_channel_submit(struct nvh_channel *channel, struct nvh_io *pub)
+{
+	struct nvhi_io *io = nvhi_io_of(pub);
+	int err;
+
+	assert(io->state == NVHI_IO_STATE_IDLE);
+	io->channel = channel;
+	err = io_prepare(channel, io);
+	if (__builtin_expect(err != 0, 0))
+		return err;
+	nvhi_list_init(&io->parts);
+	io->seq = channel->next_seq++;
+	io->tries = 0;
+	io->delay_ms = 0;
+	io->failed = io->canceled = io->expired = io->timed = false;
+	err = nvhi_list_empty(&channel->waiting) ? nvhi_io_issue(io) : -EAGAIN;
+	if (__builtin_expect(err == -ENOTCONN && nvhi_list_empty(&io->parts), 0))
+		return submit_without_lane(channel, io);
+	channel->outstanding++;
+	if (__builtin_expect(!err, 1))
+		nvhi_io_set_state(io, NVHI_IO_STATE_ISSUED);
+	else
+		nvhi_io_wait(io);
+	if (__builtin_expect(pub->deadline_ns != 0, 0))
+		nvhi_io_watch_deadline(io);
+	return 0;
+}

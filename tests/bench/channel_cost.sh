@@ -1,0 +1,19 @@
+#!/bin/sh
+# Instructions of one 4 KiB read in the public API, multipath and the queue above the transport, from
+# nvh_submit to the callback, counted by callgrind. Needs valgrind and `make unit`.
+set -eu
+mode=${MODE:-release}
+program=${1:-build/$mode/tests/unit/multipath/cost_test}
+command -v valgrind >/dev/null || { echo "valgrind is not installed"; exit 77; }
+[ -x "$program" ] || { echo "$program is missing: make MODE=$mode unit"; exit 1; }
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+valgrind --tool=callgrind --callgrind-out-file="$out" --toggle-collect=nvh_submit \
+	--toggle-collect=ioq_req_done "$program" >/dev/null 2>&1
+callgrind_annotate --threshold=100 "$out" | awk '
+	/=>/ { next }
+	/(multipath|host\/api|base\/fork|spec)/ && /:/ && !/tests\/unit/ { gsub(",", "", $1); upper += $1 }
+	/host\/ctrlr\/ioq/ && /:/ { gsub(",", "", $1); queue += $1 }
+	/list\.h:nvhi_(io|part|channel)/ { gsub(",", "", $1); upper += $1 }
+	/list\.h:(nvhi_)?ioq/ { gsub(",", "", $1); queue += $1 }
+	END { printf "instructions an I/O: API and multipath %d, queue %d\n", upper / 10000, queue / 10000 }'
