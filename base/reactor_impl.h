@@ -88,7 +88,7 @@ struct nvh_reactor {
 /* Store-load ordering between a message (or stop) and the owner's `asleep`, both ways. */
 static inline void nvhi_full_fence(void)
 {
-#if defined(__SANITIZE_THREAD__)
+#if defined(NVHI_TSAN)
 	/* TSan refuses fences. Relaxed, so that it sees no synchronisation that is not there; on
 	 * the machine it is a locked instruction all the same. */
 	static uint32_t word;

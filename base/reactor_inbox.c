@@ -25,7 +25,7 @@
 static struct nvhi_msg spill_open;
 #define SPILL_OPEN (&spill_open)
 
-#if defined(__SANITIZE_THREAD__)
+#if defined(NVHI_TSAN)
 /* rte_ring orders with fences and volatile words that TSan cannot follow; what a message carries
  * is handed over by msg->next, stored with release and loaded with acquire. */
 #define INBOX_RING_FN __attribute__((no_sanitize("thread")))
