@@ -10,10 +10,9 @@ out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 valgrind --tool=callgrind --callgrind-out-file="$out" --toggle-collect=nvh_submit \
 	--toggle-collect=ioq_req_done "$program" >/dev/null 2>&1
-callgrind_annotate --threshold=100 "$out" | awk '
-	/=>/ { next }
-	/(multipath|host\/api|base\/fork|spec)/ && /:/ && !/tests\/unit/ { gsub(",", "", $1); upper += $1 }
-	/host\/ctrlr\/ioq/ && /:/ { gsub(",", "", $1); queue += $1 }
-	/list\.h:nvhi_(io|part|channel)/ { gsub(",", "", $1); upper += $1 }
-	/list\.h:(nvhi_)?ioq/ { gsub(",", "", $1); queue += $1 }
+callgrind_annotate --auto=no --threshold=100 "$out" | sed 's/ \[.*//' | awk '
+	!/:/ || /tests\/unit/ { next }
+	{ gsub(",", "", $1) }
+	/host\/ctrlr\/ioq|:(nvhi_)?ioq_/ { queue += $1; next }
+	/multipath|host\/api|:nvhi_(io|part|lane|channel)_/ { upper += $1 }
 	END { printf "instructions an I/O: API and multipath %d, queue %d\n", upper / 10000, queue / 10000 }'
