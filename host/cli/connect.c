@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/list.h"
+#include "host/cli/admin.h"
 #include "host/cli/client.h"
 #include "host/cli/cmd.h"
 #include "host/cli/config.h"
@@ -185,7 +186,7 @@ static int disconnect_devices(const char *list)
 
 	for (char *device = copy ? strtok_r(copy, ",", &save) : NULL; device;
 	     device = strtok_r(NULL, ",", &save)) {
-		if (disconnect_call("device", device, &count) < 0)
+		if (disconnect_call("device", nvc_admin_device(device), &count) < 0)
 			status = 1;
 		else if (count == 0)
 			status = nvc_fail("Did not find device %s (nvhost list-subsys shows their "

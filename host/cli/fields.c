@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json_util.h"
+#include "host/cli/bits.h"
 #include "host/cli/fields.h"
 
 uint64_t nvc_le_get(const uint8_t *bytes, size_t size)
@@ -150,7 +151,8 @@ void nvc_field_value_text(const struct nvc_field *field, const uint8_t *at, char
 	snprintf(ret_text, len, "%s", text);
 }
 
-void nvc_fields_print(FILE *out, const struct nvc_field *fields, const void *data, int width)
+void nvc_fields_print(FILE *out, const struct nvc_field *fields, const void *data, int width,
+		      const struct nvc_bits *bits)
 {
 	char text[FIELD_TEXT_MAX];
 
@@ -162,6 +164,9 @@ void nvc_fields_print(FILE *out, const struct nvc_field *fields, const void *dat
 			fprintf(out, "%s\t: %s\n", f->name, text);
 		else
 			fprintf(out, "%-*s: %s\n", width, f->name, text);
+		if (bits && f->size <= 8)
+			nvc_bits_print(out, bits, f->name,
+				       nvc_le_get((const uint8_t *)data + f->offset, f->size));
 	}
 }
 

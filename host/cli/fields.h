@@ -36,8 +36,10 @@ struct nvc_field {
 	{.name = #memb, .offset = offsetof(struct strct, memb),                                     \
 	 .size = sizeof(((struct strct *)0)->memb), .form = NVC_FIELD_##frm, ##__VA_ARGS__}
 
-/* "name      : value" lines; the name takes `width` columns. */
-void nvc_fields_print(FILE *out, const struct nvc_field *fields, const void *data, int width);
+struct nvc_bits;
+/* "name      : value" lines; the name takes `width` columns. bits (NULL: none) explains fields. */
+void nvc_fields_print(FILE *out, const struct nvc_field *fields, const void *data, int width,
+		      const struct nvc_bits *bits);
 /* Adds the fields to an object. -ENOMEM. Empty texts are left out. */
 int nvc_fields_to_json(struct json_object *o, const struct nvc_field *fields, const void *data);
 

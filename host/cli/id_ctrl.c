@@ -7,6 +7,7 @@
 
 #include "base/json_util.h"
 #include "host/cli/admin.h"
+#include "host/cli/bits.h"
 #include "host/cli/client.h"
 #include "host/cli/cmd.h"
 #include "host/cli/identify.h"
@@ -192,10 +193,10 @@ static unsigned int psd_count(const struct nvh_id_ctrlr *id)
 
 /* ---- output ------------------------------------------------------------------------------- */
 
-void nvc_id_ctrl_print(FILE *out, const struct nvh_id_ctrlr *id, bool vendor)
+void nvc_id_ctrl_print(FILE *out, const struct nvh_id_ctrlr *id, bool human, bool vendor)
 {
 	fputs("NVME Identify Controller:\n", out);
-	nvc_fields_print(out, id_ctrl_fields, id, 10);
+	nvc_fields_print(out, id_ctrl_fields, id, 10, human ? nvc_bits_id_ctrl : NULL);
 	for (unsigned int i = 0; i < psd_count(id); i++)
 		psd_print(out, i, &id->psd[i]);
 	if (vendor) {
@@ -227,12 +228,13 @@ struct json_object *nvc_id_ctrl_to_json(const struct nvh_id_ctrlr *id)
 int nvc_id_ctrl(int argc, char **argv)
 {
 	const char *format_text = NULL;
-	bool vendor = false, raw = false;
+	bool vendor = false, raw = false, human = false;
 	const struct nvc_opt opts[] = {
 		NVC_FLAG("vendor-specific", 'v', &vendor, "dump binary vendor field"),
 		NVC_STRING("output-format", 'o', "FMT", &format_text,
 			   "Output format: normal|json|binary"),
 		NVC_FLAG("raw-binary", 'b', &raw, "show identify in binary format"),
+		NVC_FLAG("human-readable", 'H', &human, "show identify in readable format"),
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
@@ -261,6 +263,6 @@ int nvc_id_ctrl(int argc, char **argv)
 		nvc_print_json(root);
 		return 0;
 	}
-	nvc_id_ctrl_print(stdout, &id, vendor);
+	nvc_id_ctrl_print(stdout, &id, human, vendor);
 	return 0;
 }

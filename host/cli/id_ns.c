@@ -8,6 +8,7 @@
 
 #include "base/json_util.h"
 #include "host/cli/admin.h"
+#include "host/cli/bits.h"
 #include "host/cli/client.h"
 #include "host/cli/cmd.h"
 #include "host/cli/identify.h"
@@ -59,14 +60,15 @@ static const char *id_ns_performance(uint8_t rp)
 
 void nvc_id_ns_print(FILE *out, const struct nvh_id_ns *id, uint32_t nsid, bool human, bool vendor)
 {
+	const struct nvc_bits *bits = human ? nvc_bits_id_ns : NULL;
 	unsigned int in_use = nvh_id_ns_format(id);
 
 	fprintf(out, "NVME Identify Namespace %u:\n", nsid);
-	nvc_fields_print(out, id_ns_head, id, 8);
+	nvc_fields_print(out, id_ns_head, id, 8, bits);
 	if (id->nsfeat & NVH_NSFEAT_OPTPERF)
-		nvc_fields_print(out, id_ns_optimal, id, 8);
-	nvc_fields_print(out, id_ns_copy, id, 8);
-	nvc_fields_print(out, id_ns_tail, id, 8);
+		nvc_fields_print(out, id_ns_optimal, id, 8, bits);
+	nvc_fields_print(out, id_ns_copy, id, 8, bits);
+	nvc_fields_print(out, id_ns_tail, id, 8, bits);
 	for (unsigned int i = 0; i < id_ns_formats(id, true); i++) {
 		const struct nvh_lbaf *f = &id->lbaf[i];
 		const char *used = i == in_use ? "(in use)" : "";
@@ -245,7 +247,7 @@ int nvc_id_ns(int argc, char **argv)
 		NVC_FLAG("raw-binary", 'b', &raw, "show identify in binary format"),
 		NVC_STRING("output-format", 'o', "FMT", &format_text,
 			   "Output format: normal|json|binary"),
-		NVC_FLAG("human-readable", 'H', &human, "show formats in readable form"),
+		NVC_FLAG("human-readable", 'H', &human, "show identify in readable format"),
 		NVC_END,
 	};
 	const struct nvc_usage usage = {

@@ -9,7 +9,7 @@
 
 #include "host/cli/fields.h"
 
-void nvc_id_ctrl_print(FILE *out, const struct nvh_id_ctrlr *id, bool vendor);
+void nvc_id_ctrl_print(FILE *out, const struct nvh_id_ctrlr *id, bool human, bool vendor);
 void nvc_id_ns_print(FILE *out, const struct nvh_id_ns *id, uint32_t nsid, bool human, bool vendor);
 void nvc_ns_descs_print(FILE *out, const uint8_t data[4096], uint32_t nsid);
 /* NULL when out of memory. */

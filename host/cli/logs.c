@@ -95,12 +95,13 @@ int nvc_smart_log(int argc, char **argv)
 {
 	const char *format_text = NULL;
 	uint32_t nsid = NVH_NSID_ALL;
-	bool raw = false;
+	bool raw = false, human = false;
 	const struct nvc_opt opts[] = {
 		NVC_NUMBER("namespace-id", 'n', U32, &nsid, "(optional) desired namespace"),
 		NVC_STRING("output-format", 'o', "FMT", &format_text,
 			   "Output format: normal|json|binary"),
 		NVC_FLAG("raw-binary", 'b', &raw, "output in binary format"),
+		NVC_FLAG("human-readable", 'H', &human, "show info in readable format"),
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
@@ -126,7 +127,7 @@ int nvc_smart_log(int argc, char **argv)
 	if (raw || format == NVC_BINARY)
 		return fwrite(&log, sizeof(log), 1, stdout) != 1;
 	if (format == NVC_NORMAL) {
-		nvc_smart_print(stdout, &log, args.words[0], nsid);
+		nvc_smart_print(stdout, &log, args.words[0], nsid, human);
 		return 0;
 	}
 	root = nvc_smart_to_json(&log);

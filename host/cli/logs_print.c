@@ -36,12 +36,27 @@ static void smart_units(FILE *out, const char *label, const struct nvh_le128 *va
 	fprintf(out, "%s: %s (%.2f %sB)\n", label, text, bytes, suffix);
 }
 
-void nvc_smart_print(FILE *out, const struct nvh_smart_log *log, const char *device, uint32_t nsid)
+/* The bits of the critical warning. Figure 207. */
+static void smart_warnings(FILE *out, uint8_t warning)
+{
+	static const char *const names[] = {
+		"Available Spare[0]", "Temp. Threshold[1]", "NVM subsystem Reliability[2]",
+		"Read-only[3]", "Volatile mem. backup failed[4]", "Persistent Mem. RO[5]",
+	};
+
+	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		fprintf(out, "      %-31s: %u\n", names[i], warning >> i & 1u);
+}
+
+void nvc_smart_print(FILE *out, const struct nvh_smart_log *log, const char *device, uint32_t nsid,
+		     bool human)
 {
 	unsigned int kelvin = nvh_le16_get(log->composite_temp);
 
 	fprintf(out, "Smart Log for NVME device:%s namespace-id:%x\n", device, nsid);
 	fprintf(out, "critical_warning\t\t\t: %#x\n", log->critical_warning);
+	if (human)
+		smart_warnings(out, log->critical_warning);
 	fprintf(out, "temperature\t\t\t\t: %d°C (%u Kelvin)\n", smart_celsius(kelvin), kelvin);
 	fprintf(out, "available_spare\t\t\t\t: %u%%\n", log->avail_spare);
 	fprintf(out, "available_spare_threshold\t\t: %u%%\n", log->spare_thresh);

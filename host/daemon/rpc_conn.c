@@ -132,8 +132,11 @@ static void rpc_disconnect_those(struct nvhi_rpc_call *call,
 
 static void rpc_disconnect(struct nvhi_rpc_call *call)
 {
+	struct nvd_daemon *daemon = nvhi_rpc_owner(call);
+	struct nvh_ctrlr_info info = {.size = sizeof(info)};
 	struct rpc_disconnect_params params = {0};
-	const char *slash;
+	struct nvd_target target;
+	char err[512];
 
 	if (nvhi_rpc_decode(call, &params) < 0)
 		return;
@@ -141,9 +144,16 @@ static void rpc_disconnect(struct nvhi_rpc_call *call)
 		nvhi_rpc_error(call, NVHI_RPC_INVALID_PARAMS, "nqn or device is needed");
 		return;
 	}
-	slash = params.device ? strrchr(params.device, '/') : NULL;
-	if (slash)
-		params.device = slash + 1;
+	/* A connection that is not made just now is known by its name alone. */
+	if (params.device && !nvd_conn_find(daemon, params.device)) {
+		if (nvd_target_find(daemon, params.device, &target, err, sizeof(err)) < 0) {
+			nvhi_rpc_error(call, NVHI_RPC_INVALID_PARAMS, "%s", err);
+			return;
+		}
+		if (target.ctrlr)
+			nvh_ctrlr_info(target.ctrlr, &info);
+		params.device = info.name;
+	}
 	rpc_disconnect_those(call, &params);
 }
 

@@ -2,6 +2,7 @@
  * host/cli/id_ctrl.c, id_ns.c, logs_print.c: the shapes of nvme-cli 2.3. tests/golden/cli holds what
  * Debian's nvme-cli 2.3 prints for the same bytes (the texts of statuses in error-log.txt are ours).
  */
+#include "host/cli/bits.h"
 #include "host/cli/identify.h"
 #include "host/cli/logs.h"
 #include "tests/unit/host/cli/capture.h"
@@ -133,7 +134,7 @@ static void id_ctrl_prints_as_nvme_cli(void)
 	FILE *out = print_begin();
 
 	make_id_ctrl(&id);
-	nvc_id_ctrl_print(out, &id, false);
+	nvc_id_ctrl_print(out, &id, false, false);
 	check_text(out, "id-ctrl.txt");
 	check_json(nvc_id_ctrl_to_json(&id), "id-ctrl.json");
 }
@@ -197,7 +198,7 @@ static void smart_log_prints_as_nvme_cli(void)
 	FILE *out = print_begin();
 
 	make_smart(&log);
-	nvc_smart_print(out, &log, "nvme0", 0xffffffff);
+	nvc_smart_print(out, &log, "nvme0", 0xffffffff, false);
 	check_text(out, "smart-log.txt");
 	check_json(nvc_smart_to_json(&log), "smart-log.json");
 }
@@ -211,6 +212,53 @@ static void error_log_prints_as_nvme_cli(void)
 	nvc_errors_print(out, entries, 3, "nvme0");
 	check_text(out, "error-log.txt");
 	check_json(nvc_errors_to_json(entries, 3), "error-log.json");
+}
+
+static void bits_are_explained_group_by_group(void)
+{
+	FILE *out = print_begin();
+
+	/* Supported and not, a value of two bits, reserved bits only when one is set. */
+	nvc_bits_print(out, nvc_bits_id_ctrl, "vwc", 0x05);
+	fclose(out);
+	CU_ASSERT_STRING_EQUAL(printed, "  [2:1] : 0x2\tThe Flush command does not support NSID set "
+					"to FFFFFFFFh\n"
+					"  [0:0] : 0x1\tVolatile Write Cache Present\n\n");
+	free(printed);
+	out = print_begin();
+	nvc_bits_print(out, nvc_bits_id_ctrl, "fuses", 0x8000);
+	nvc_bits_print(out, nvc_bits_id_ctrl, "no such field", 1);
+	fclose(out);
+	CU_ASSERT_STRING_EQUAL(printed, "  [15:1] : 0x4000\tReserved\n"
+					"  [0:0] : 0\tFused Compare and Write Not Supported\n\n");
+	free(printed);
+}
+
+static void every_explained_field_is_printed_and_no_group_overlaps(void)
+{
+	static struct nvh_id_ctrlr id;
+	uint64_t seen = 0;
+	FILE *out = print_begin();
+
+	memset(&id, 0xff, sizeof(id));
+	nvc_id_ctrl_print(out, &id, true, false);
+	fclose(out);
+	for (const struct nvc_bits *b = nvc_bits_id_ctrl; b->field; b++) {
+		char line[40];
+		uint64_t mask = ((2ull << (b->hi - b->lo)) - 1) << b->lo;
+		bool first = b == nvc_bits_id_ctrl || strcmp(b[-1].field, b->field) != 0;
+		bool same = !first && b[-1].hi == b->hi && b[-1].lo == b->lo;
+
+		snprintf(line, sizeof(line), "\n%s ", b->field);
+		CU_ASSERT_PTR_NOT_NULL(strstr(printed, line));
+		if (first)
+			seen = 0;
+		if (!same) {
+			CU_ASSERT_EQUAL(seen & mask, 0);
+		}
+		seen |= mask;
+	}
+	free(printed);
 }
 
 static void a_counter_of_128_bits_has_all_its_digits(void)
@@ -259,5 +307,7 @@ NVH_UNIT_MAIN("host/cli/shapes", NVH_TEST(id_ctrl_prints_as_nvme_cli),
 	      NVH_TEST(id_ns_prints_as_nvme_cli), NVH_TEST(ns_descs_print_as_nvme_cli),
 	      NVH_TEST(descriptors_that_lie_about_their_length_end_the_list),
 	      NVH_TEST(smart_log_prints_as_nvme_cli), NVH_TEST(error_log_prints_as_nvme_cli),
+	      NVH_TEST(bits_are_explained_group_by_group),
+	      NVH_TEST(every_explained_field_is_printed_and_no_group_overlaps),
 	      NVH_TEST(a_counter_of_128_bits_has_all_its_digits), NVH_TEST(suffixes_are_nvme_clis),
 	      NVH_TEST(a_hex_dump_shows_sixteen_bytes_a_line))
