@@ -17,6 +17,15 @@
 
 #include "base/reactor.h"
 
+/* gcc says it by a macro, clang by a feature. */
+#if defined(__SANITIZE_THREAD__)
+#define NVHI_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define NVHI_TSAN 1
+#endif
+#endif
+
 #define NVHI_CACHE_LINE  64
 #define NVHI_EPOLL_BATCH 64
 /* With more eager sources than this, asking epoll is cheaper than trying each of them. */

@@ -25,12 +25,14 @@
 static struct nvhi_msg spill_open;
 #define SPILL_OPEN (&spill_open)
 
-#if defined(NVHI_TSAN)
 /* rte_ring orders with fences and volatile words that TSan cannot follow; what a message carries
  * is handed over by msg->next, stored with release and loaded with acquire. */
-#define INBOX_RING_FN __attribute__((no_sanitize("thread")))
-#else
+#if !defined(NVHI_TSAN)
 #define INBOX_RING_FN
+#elif defined(__clang__)
+#define INBOX_RING_FN __attribute__((disable_sanitizer_instrumentation, noinline))
+#else
+#define INBOX_RING_FN __attribute__((no_sanitize("thread"), noinline))
 #endif
 
 INBOX_RING_FN static bool ring_put(struct rte_ring *ring, struct nvhi_msg *msg)
