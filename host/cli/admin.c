@@ -15,7 +15,7 @@
 #include "host/daemon/base64.h"
 #include "nvhost/spec/nvmf.h"
 
-#define ADMIN_CHUNK 4096u
+#define ADMIN_CHUNK         4096u
 #define ADMIN_DISCOVERY_MAX (64u << 20)
 
 const char *nvc_admin_device(const char *word)
@@ -52,7 +52,7 @@ static int admin_add_dwords(struct json_object *o, const struct nvc_admin *cmd)
 		const char *name;
 		uint32_t value;
 	} words[] = {
-		{"cdw2", cmd->cdw2}, {"cdw3", cmd->cdw3}, {"cdw10", cmd->cdw10},
+		{"cdw2", cmd->cdw2},   {"cdw3", cmd->cdw3},   {"cdw10", cmd->cdw10},
 		{"cdw11", cmd->cdw11}, {"cdw12", cmd->cdw12}, {"cdw13", cmd->cdw13},
 		{"cdw14", cmd->cdw14}, {"cdw15", cmd->cdw15}, {"timeout_ms", cmd->timeout_ms},
 		{"flags", cmd->flags},

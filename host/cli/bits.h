@@ -17,8 +17,8 @@ struct nvc_bits {
 	const char *text;
 };
 
-#define NVC_BITS_ANY (-1)
-#define NVC_BITS_SET (-2)
+#define NVC_BITS_ANY      (-1)
+#define NVC_BITS_SET      (-2)
 #define NVC_BITS_RESERVED (-3) /* shown only when it is not 0 */
 
 /* Prints the lines of `field` and an empty one; nothing when the table has none. */

@@ -5,9 +5,11 @@
 #include "host/cli/bits.h"
 
 #define ROW(fld, high, low, val, txt)                                                              \
-	{.field = #fld, .hi = (high), .lo = (low), .value = (val), .text = (txt)}
+	{                                                                                          \
+		.field = #fld, .hi = (high), .lo = (low), .value = (val), .text = (txt)            \
+	}
 #define SUPPORTED(fld, bit, txt)                                                                   \
-	ROW(fld, bit, bit, NVC_BITS_SET, txt " Supported"),                                         \
+	ROW(fld, bit, bit, NVC_BITS_SET, txt " Supported"),                                        \
 		ROW(fld, bit, bit, NVC_BITS_ANY, txt " Not Supported")
 
 const struct nvc_bits nvc_bits_id_ctrl[] = {

@@ -194,8 +194,8 @@ static int client_ensure(char *err, size_t err_len)
 
 /* ---- calls -------------------------------------------------------------------------------- */
 
-int nvc_call_quiet(const char *method, struct json_object *params,
-		   struct json_object **ret_result, int *ret_code, char *err, size_t err_len)
+int nvc_call_quiet(const char *method, struct json_object *params, struct json_object **ret_result,
+		   int *ret_code, char *err, size_t err_len)
 {
 	struct nvhi_rpc_fault fault = {0};
 	int rc;
@@ -276,8 +276,8 @@ bool nvc_get_bool(struct json_object *object, const char *name)
 
 void nvc_print_json(struct json_object *root)
 {
-	const char *text = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
-								JSON_C_TO_STRING_NOSLASHESCAPE);
+	const char *text = json_object_to_json_string_ext(
+		root, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
 
 	printf("%s\n", text);
 	json_object_put(root);

@@ -20,8 +20,8 @@ bool nvc_client_alive(void);
 int nvc_call(const char *method, struct json_object *params, struct json_object **ret_result);
 /* The same, but the failure's text goes to err and nothing is said. -errno, -EREMOTEIO for an error
  * that the daemon answered (its code in *ret_code). */
-int nvc_call_quiet(const char *method, struct json_object *params,
-		   struct json_object **ret_result, int *ret_code, char *err, size_t err_len);
+int nvc_call_quiet(const char *method, struct json_object *params, struct json_object **ret_result,
+		   int *ret_code, char *err, size_t err_len);
 
 /* ---- members of results; defaults where they are missing ------------------------------------ */
 const char *nvc_get_string(struct json_object *object, const char *name);

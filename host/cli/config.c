@@ -66,8 +66,8 @@ static int config_parse_line(char *line, const char *where, struct nvd_params *r
 		NVC_FLAG("force", 0, &force, ""),
 		NVC_END,
 	};
-	const struct nvc_usage usage = {.command = "discover", .args = "", .about = "",
-					.opts = opts, .where = where};
+	const struct nvc_usage usage = {
+		.command = "discover", .args = "", .about = "", .opts = opts, .where = where};
 	struct nvc_args args;
 	int status, count = 1;
 
@@ -96,8 +96,9 @@ int nvc_config_read_discovery(struct nvc_config *config, const char *path)
 	int rc = 0;
 
 	if (!file)
-		return errno == ENOENT || errno == ENOTDIR ?
-			       -ENOENT : (nvc_fail("%s: %s", path, strerror(errno)), -EINVAL);
+		return errno == ENOENT || errno == ENOTDIR
+			       ? -ENOENT
+			       : (nvc_fail("%s: %s", path, strerror(errno)), -EINVAL);
 	while (!rc && getline(&line, &size, file) >= 0) {
 		size_t blank = strspn(line, " \t\r\n");
 
@@ -156,9 +157,11 @@ static const struct nvhi_json_field config_port_fields[] = {
 	PORT(trsvcid, STRING),
 	PORT(host_traddr, STRING),
 	PORT(host_iface, STRING),
-	{.name = "dhchap_key", .type = NVHI_JSON_STRING,
+	{.name = "dhchap_key",
+	 .type = NVHI_JSON_STRING,
 	 .offset = offsetof(struct nvd_params, dhchap_secret)},
-	{.name = "dhchap_ctrl_key", .type = NVHI_JSON_STRING,
+	{.name = "dhchap_ctrl_key",
+	 .type = NVHI_JSON_STRING,
 	 .offset = offsetof(struct nvd_params, dhchap_ctrl_secret)},
 	PORT(nr_io_queues, U32, .max = 1024),
 	PORT(nr_write_queues, U32, .max = 1024),
@@ -180,8 +183,8 @@ static const struct nvhi_json_field config_port_fields[] = {
 };
 
 /* The index-th object of an array, decoded; a failure names its place. */
-static int config_decode(const char *path, const char *what, struct json_object *array, size_t index,
-			 const struct nvhi_json_field *fields, void *ret)
+static int config_decode(const char *path, const char *what, struct json_object *array,
+			 size_t index, const struct nvhi_json_field *fields, void *ret)
 {
 	char err[512];
 
@@ -197,8 +200,8 @@ static int config_decode(const char *path, const char *what, struct json_object 
 	return 0;
 }
 
-static int config_subsys(struct nvc_config *config, const char *path, const struct config_host *host,
-			 const struct config_subsys *subsys)
+static int config_subsys(struct nvc_config *config, const char *path,
+			 const struct config_host *host, const struct config_subsys *subsys)
 {
 	size_t nr = subsys->ports ? json_object_array_length(subsys->ports) : 0;
 	int rc = 0;

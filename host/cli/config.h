@@ -22,8 +22,8 @@ struct nvc_config {
 /* Adds the entries of one file. -ENOENT: there is none; -EINVAL: said on stderr. */
 int nvc_config_read_discovery(struct nvc_config *config, const char *path);
 int nvc_config_read_json(struct nvc_config *config, const char *path);
-/* Adds what there is in the user's folder and in /etc/nvme. json_path: NULL the usual places, "none"
- * no config.json, else that file. -EINVAL after a failure was said. */
+/* Adds what there is in the user's folder and in /etc/nvme. json_path: NULL the usual places,
+ * "none" no config.json, else that file. -EINVAL after a failure was said. */
 int nvc_config_read_all(struct nvc_config *config, const char *json_path);
 /* Only config.json. */
 int nvc_config_read_all_json(struct nvc_config *config, const char *json_path);

@@ -36,8 +36,11 @@ static int connect_parse(struct connect *c, int argc, char **argv, int *ret_stat
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
-		.command = "connect", .args = "", .opts = opts,
-		.about = "Connect to NVMeoF subsystem. The daemon holds the connection, makes it again "
+		.command = "connect",
+		.args = "",
+		.opts = opts,
+		.about = "Connect to NVMeoF subsystem. The daemon holds the connection, makes it "
+			 "again "
 			 "after a loss and after its own restart.",
 	};
 	struct nvc_args args;
@@ -68,8 +71,9 @@ static int connect_required(const struct nvd_params *params)
 	if (!params->transport)
 		return nvc_misuse("required argument [--transport | -t] not specified");
 	if (!params->traddr)
-		return nvc_misuse("required argument [--traddr | -a] not specified for transport %s",
-				  params->transport);
+		return nvc_misuse(
+			"required argument [--traddr | -a] not specified for transport %s",
+			params->transport);
 	return 0;
 }
 
@@ -173,8 +177,7 @@ static int disconnect_nqns(const char *list)
 	}
 	free(copy);
 	if (!status)
-		printf("NQN:%s disconnected %llu controller(s)\n", list,
-		       (unsigned long long)total);
+		printf("NQN:%s disconnected %llu controller(s)\n", list, (unsigned long long)total);
 	return status;
 }
 
@@ -190,7 +193,8 @@ static int disconnect_devices(const char *list)
 			status = 1;
 		else if (count == 0)
 			status = nvc_fail("Did not find device %s (nvhost list-subsys shows their "
-					  "names)", device);
+					  "names)",
+					  device);
 	}
 	free(copy);
 	return status;
@@ -206,7 +210,9 @@ int nvc_disconnect(int argc, char **argv)
 		NVC_COUNT("verbose", 'v', &verbose, "increase logging verbosity"),
 		NVC_END,
 	};
-	const struct nvc_usage usage = {.command = "disconnect", .args = "", .opts = opts,
+	const struct nvc_usage usage = {.command = "disconnect",
+					.args = "",
+					.opts = opts,
 					.about = "Disconnect from NVMeoF subsystem"};
 	struct nvc_args args;
 	int status;
@@ -214,7 +220,8 @@ int nvc_disconnect(int argc, char **argv)
 	if (nvc_opts_parse(&usage, argc, argv, &args, &status) < 0)
 		return status;
 	if (!nqn && !device)
-		return nvc_misuse("Neither device name [--device | -d] nor NQN [--nqn | -n] provided");
+		return nvc_misuse(
+			"Neither device name [--device | -d] nor NQN [--nqn | -n] provided");
 	status = nqn ? disconnect_nqns(nqn) : 0;
 	if (device && disconnect_devices(device) != 0)
 		status = 1;
@@ -231,7 +238,9 @@ int nvc_disconnect_all(int argc, char **argv)
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
-		.command = "disconnect-all", .args = "", .opts = opts,
+		.command = "disconnect-all",
+		.args = "",
+		.opts = opts,
 		.about = "Disconnect from all connected NVMeoF subsystems",
 	};
 	struct json_object *params;

@@ -15,7 +15,8 @@
 #include "host/cli/connect_opts.h"
 #include "host/cli/discovery_print.h"
 
-#define CONNECT_ALL_MAX 4096 /* discovery controllers visited: a bound against endless referrals */
+#define CONNECT_ALL_MAX 4096 /* discovery controllers visited: a bound against endless referrals   \
+			      */
 
 /* An address to ask, with room for the strings that came in a log entry. */
 struct visit {
@@ -36,7 +37,8 @@ struct connect_all {
 	int status;
 };
 
-/* ---- addresses to ask ------------------------------------------------------------------------- */
+/* ---- addresses to ask -------------------------------------------------------------------------
+ */
 
 static const char *visit_port(const struct nvd_params *params)
 {
@@ -84,7 +86,8 @@ static void visit_add(struct connect_all *all, const struct nvd_params *params, 
 	all->visits[all->nr_visits++] = visit;
 }
 
-/* ---- what a log tells ------------------------------------------------------------------------- */
+/* ---- what a log tells -------------------------------------------------------------------------
+ */
 
 static void all_connect(struct connect_all *all, const struct nvd_params *params)
 {
@@ -176,7 +179,8 @@ static void all_visits(struct connect_all *all)
 		all_visit(all, &all->visits[i]->params);
 }
 
-/* ---- where to begin --------------------------------------------------------------------------- */
+/* ---- where to begin ---------------------------------------------------------------------------
+ */
 
 static void all_configured(struct connect_all *all)
 {
@@ -187,8 +191,10 @@ static void all_configured(struct connect_all *all)
 		all->status = 1;
 	} else if (!config.nr) {
 		nvc_config_places(places, sizeof(places));
-		all->status = nvc_misuse("no address given (-t TRANSPORT -a ADDRESS), and nothing in "
-					 "discovery.conf or config.json (looked in %s)", places);
+		all->status =
+			nvc_misuse("no address given (-t TRANSPORT -a ADDRESS), and nothing in "
+				   "discovery.conf or config.json (looked in %s)",
+				   places);
 	}
 	for (size_t i = 0; i < config.nr && !all->status; i++) {
 		struct nvd_params *entry = &config.entries[i];
@@ -255,7 +261,9 @@ int nvc_connect_all(int argc, char **argv)
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
-		.command = "connect-all", .args = "", .opts = opts,
+		.command = "connect-all",
+		.args = "",
+		.opts = opts,
 		.about = "Discover NVMeoF subsystems and connect to them. Without an address: what "
 			 "discovery.conf and config.json name.",
 	};

@@ -1,6 +1,6 @@
 /*
- * The options that name a controller and how to connect to it, as discover, connect, connect-all and
- * the programs that connect by themselves share them.
+ * The options that name a controller and how to connect to it, as discover, connect, connect-all
+ * and the programs that connect by themselves share them.
  */
 #ifndef NVC_CONNECT_OPTS_H
 #define NVC_CONNECT_OPTS_H
@@ -11,42 +11,47 @@
 /* Entries of an option table that fill `p`, a struct nvd_params (an lvalue). */
 #define NVC_CONNECT_OPTS(p)                                                                        \
 	NVC_STRING("transport", 't', "STR", &(p).transport, "transport type"),                     \
-	NVC_STRING("traddr", 'a', "STR", &(p).traddr, "transport address"),                        \
-	NVC_STRING("trsvcid", 's', "STR", &(p).trsvcid, "transport service id (e.g. IP port)"),     \
-	NVC_STRING("host-traddr", 'w', "STR", &(p).host_traddr, "address to connect from"),         \
-	NVC_STRING("host-iface", 'f', "STR", &(p).host_iface, "network interface to connect by"),   \
-	NVC_STRING("hostnqn", 'q', "STR", &(p).hostnqn, "user-defined hostnqn"),                    \
-	NVC_STRING("hostid", 'I', "STR", &(p).hostid,                                               \
-		   "user-defined hostid (if default not used)"),                                    \
-	NVC_STRING("nqn", 'n', "STR", &(p).nqn, "subsystem nqn"),                                   \
-	NVC_STRING("dhchap-secret", 'S', "STR", &(p).dhchap_secret,                                 \
-		   "authentication key (not supported yet)"),                                       \
-	NVC_NUMBER("nr-io-queues", 'i', U32, &(p).nr_io_queues,                                     \
-		   "number of io queues to use (default: one a reactor)", .max = 1024),             \
-	NVC_NUMBER("nr-write-queues", 'W', U32, &(p).nr_write_queues,                               \
-		   "number of write queues to use (not supported)", .max = 1024),                   \
-	NVC_NUMBER("nr-poll-queues", 'P', U32, &(p).nr_poll_queues,                                 \
-		   "number of poll queues to use (not supported)", .max = 1024),                    \
-	NVC_NUMBER("queue-size", 'Q', U32, &(p).queue_size,                                         \
-		   "number of io queue elements to use (default 128)", .min = 16, .max = 1024),     \
-	NVC_NUMBER("keep-alive-tmo", 'k', U32, &(p).keep_alive_tmo,                                 \
-		   "keep alive timeout period in seconds (default 5)",                              \
-		   .given = &(p).has_keep_alive_tmo, .max = 86400),                                 \
-	NVC_NUMBER("reconnect-delay", 'c', SECONDS, &(p).reconnect_delay,                           \
-		   "reconnect period in seconds (default: from 0.1 growing to 10)"),                \
-	NVC_NUMBER("ctrl-loss-tmo", 'l', INT, &(p).ctrl_loss_tmo,                                   \
-		   "controller loss timeout period in seconds (default 600, -1: never)"),           \
-	NVC_NUMBER("fast_io_fail_tmo", 0, INT, &(p).fast_io_fail_tmo,                               \
-		   "fail I/O after so many seconds without a path (default -1: off)"),              \
-	NVC_NUMBER("tos", 'T', INT, &(p).tos, "type of service"),                                   \
-	NVC_FLAG("duplicate-connect", 'D', &(p).duplicate_connect,                                  \
-		 "allow duplicate connections between same transport host and subsystem port"),     \
-	NVC_FLAG("disable-sqflow", 'd', &(p).disable_sqflow,                                        \
-		 "disable controller sq flow control (default false)"),                             \
-	NVC_FLAG("hdr-digest", 'g', &(p).hdr_digest,                                                \
-		 "enable transport protocol header digest (TCP transport)"),                        \
-	NVC_FLAG("data-digest", 'G', &(p).data_digest,                                              \
-		 "enable transport protocol data digest (TCP transport)"),                          \
-	NVC_FLAG("tls", 0, &(p).tls, "enable TLS (not supported yet)")
+		NVC_STRING("traddr", 'a', "STR", &(p).traddr, "transport address"),                \
+		NVC_STRING("trsvcid", 's', "STR", &(p).trsvcid,                                    \
+			   "transport service id (e.g. IP port)"),                                 \
+		NVC_STRING("host-traddr", 'w', "STR", &(p).host_traddr,                            \
+			   "address to connect from"),                                             \
+		NVC_STRING("host-iface", 'f', "STR", &(p).host_iface,                              \
+			   "network interface to connect by"),                                     \
+		NVC_STRING("hostnqn", 'q', "STR", &(p).hostnqn, "user-defined hostnqn"),           \
+		NVC_STRING("hostid", 'I', "STR", &(p).hostid,                                      \
+			   "user-defined hostid (if default not used)"),                           \
+		NVC_STRING("nqn", 'n', "STR", &(p).nqn, "subsystem nqn"),                          \
+		NVC_STRING("dhchap-secret", 'S', "STR", &(p).dhchap_secret,                        \
+			   "authentication key (not supported yet)"),                              \
+		NVC_NUMBER("nr-io-queues", 'i', U32, &(p).nr_io_queues,                            \
+			   "number of io queues to use (default: one a reactor)", .max = 1024),    \
+		NVC_NUMBER("nr-write-queues", 'W', U32, &(p).nr_write_queues,                      \
+			   "number of write queues to use (not supported)", .max = 1024),          \
+		NVC_NUMBER("nr-poll-queues", 'P', U32, &(p).nr_poll_queues,                        \
+			   "number of poll queues to use (not supported)", .max = 1024),           \
+		NVC_NUMBER("queue-size", 'Q', U32, &(p).queue_size,                                \
+			   "number of io queue elements to use (default 128)", .min = 16,          \
+			   .max = 1024),                                                           \
+		NVC_NUMBER("keep-alive-tmo", 'k', U32, &(p).keep_alive_tmo,                        \
+			   "keep alive timeout period in seconds (default 5)",                     \
+			   .given = &(p).has_keep_alive_tmo, .max = 86400),                        \
+		NVC_NUMBER("reconnect-delay", 'c', SECONDS, &(p).reconnect_delay,                  \
+			   "reconnect period in seconds (default: from 0.1 growing to 10)"),       \
+		NVC_NUMBER("ctrl-loss-tmo", 'l', INT, &(p).ctrl_loss_tmo,                          \
+			   "controller loss timeout period in seconds (default 600, -1: never)"),  \
+		NVC_NUMBER("fast_io_fail_tmo", 0, INT, &(p).fast_io_fail_tmo,                      \
+			   "fail I/O after so many seconds without a path (default -1: off)"),     \
+		NVC_NUMBER("tos", 'T', INT, &(p).tos, "type of service"),                          \
+		NVC_FLAG("duplicate-connect", 'D', &(p).duplicate_connect,                         \
+			 "allow duplicate connections between same transport host and subsystem "  \
+			 "port"),                                                                  \
+		NVC_FLAG("disable-sqflow", 'd', &(p).disable_sqflow,                               \
+			 "disable controller sq flow control (default false)"),                    \
+		NVC_FLAG("hdr-digest", 'g', &(p).hdr_digest,                                       \
+			 "enable transport protocol header digest (TCP transport)"),               \
+		NVC_FLAG("data-digest", 'G', &(p).data_digest,                                     \
+			 "enable transport protocol data digest (TCP transport)"),                 \
+		NVC_FLAG("tls", 0, &(p).tls, "enable TLS (not supported yet)")
 
 #endif

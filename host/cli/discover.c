@@ -64,7 +64,8 @@ static int discover_show(const struct discover *d, const struct nvc_discovery *l
 	return 0;
 }
 
-/* ---- where the log comes from ----------------------------------------------------------------- */
+/* ---- where the log comes from -----------------------------------------------------------------
+ */
 
 static int discover_here(struct discover *d, const struct nvd_params *params)
 {
@@ -150,7 +151,8 @@ static int discover_configured(struct discover *d)
 		return status;
 	nvc_config_places(places, sizeof(places));
 	return nvc_misuse("no address given (-t TRANSPORT -a ADDRESS), and no discovery controller "
-			  "in discovery.conf or config.json (looked in %s)", places);
+			  "in discovery.conf or config.json (looked in %s)",
+			  places);
 }
 
 int nvc_discover(int argc, char **argv)
@@ -173,7 +175,9 @@ int nvc_discover(int argc, char **argv)
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
-		.command = "discover", .args = "", .opts = opts,
+		.command = "discover",
+		.args = "",
+		.opts = opts,
 		.about = "Send Get Log Page request to Discovery Controller.",
 	};
 	struct nvc_args args;

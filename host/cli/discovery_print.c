@@ -22,12 +22,15 @@ static const char *name_of(const struct name *names, unsigned int value)
 }
 
 static const struct name names_trtype[] = {
-	{NVH_TRTYPE_RDMA, "rdma"}, {NVH_TRTYPE_FC, "fc"}, {NVH_TRTYPE_TCP, "tcp"},
-	{NVH_TRTYPE_LOOP, "loop"}, {0, NULL},
+	{NVH_TRTYPE_RDMA, "rdma"},
+	{NVH_TRTYPE_FC, "fc"},
+	{NVH_TRTYPE_TCP, "tcp"},
+	{NVH_TRTYPE_LOOP, "loop"},
+	{0, NULL},
 };
 
 static const struct name names_adrfam[] = {
-	{NVH_ADRFAM_PCI, "pci"}, {NVH_ADRFAM_IPV4, "ipv4"}, {NVH_ADRFAM_IPV6, "ipv6"},
+	{NVH_ADRFAM_PCI, "pci"},       {NVH_ADRFAM_IPV4, "ipv4"},        {NVH_ADRFAM_IPV6, "ipv6"},
 	{NVH_ADRFAM_IB, "infiniband"}, {NVH_ADRFAM_FC, "fibre-channel"}, {0, NULL},
 };
 
@@ -51,18 +54,21 @@ static const struct name names_treq[] = {
 };
 
 static const struct name names_sectype[] = {
-	{NVH_TCP_SEC_NONE, "none"}, {NVH_TCP_SEC_TLS12, "tls"}, {NVH_TCP_SEC_TLS13, "tls13"},
+	{NVH_TCP_SEC_NONE, "none"},
+	{NVH_TCP_SEC_TLS12, "tls"},
+	{NVH_TCP_SEC_TLS13, "tls13"},
 	{0, NULL},
 };
 
 static const struct name names_prtype[] = {
 	{NVH_RDMA_PRTYPE_NONE, "not specified"}, {NVH_RDMA_PRTYPE_IB, "infiniband"},
-	{NVH_RDMA_PRTYPE_ROCE, "roce"}, {NVH_RDMA_PRTYPE_ROCEV2, "roce-v2"},
-	{NVH_RDMA_PRTYPE_IWARP, "iwarp"}, {0, NULL},
+	{NVH_RDMA_PRTYPE_ROCE, "roce"},          {NVH_RDMA_PRTYPE_ROCEV2, "roce-v2"},
+	{NVH_RDMA_PRTYPE_IWARP, "iwarp"},        {0, NULL},
 };
 
 static const struct name names_qptype[] = {
-	{NVH_RDMA_QPTYPE_CONNECTED, "connected"}, {NVH_RDMA_QPTYPE_DATAGRAM, "datagram"},
+	{NVH_RDMA_QPTYPE_CONNECTED, "connected"},
+	{NVH_RDMA_QPTYPE_DATAGRAM, "datagram"},
 	{0, NULL},
 };
 
@@ -171,17 +177,21 @@ static struct json_object *entry_to_json(const struct nvh_discovery_log_entry *e
 	err = err ? err : nvhi_json_add_string(o, "traddr", t.traddr);
 	err = err ? err : nvhi_json_add_string(o, "eflags", t.eflags);
 	if (e->trtype == NVH_TRTYPE_RDMA) {
-		err = err ? err : nvhi_json_add_string(o, "rdma_prtype",
-						       name_of(names_prtype, e->tsas.rdma.prtype));
-		err = err ? err : nvhi_json_add_string(o, "rdma_qptype",
-						       name_of(names_qptype, e->tsas.rdma.qptype));
-		err = err ? err : nvhi_json_add_string(o, "rdma_cms",
-						       name_of(names_cms, e->tsas.rdma.cms));
-		err = err ? err : nvhi_json_add_u64(o, "rdma_pkey",
-						    nvh_le16_get(e->tsas.rdma.pkey));
+		err = err ? err
+			  : nvhi_json_add_string(o, "rdma_prtype",
+						 name_of(names_prtype, e->tsas.rdma.prtype));
+		err = err ? err
+			  : nvhi_json_add_string(o, "rdma_qptype",
+						 name_of(names_qptype, e->tsas.rdma.qptype));
+		err = err ? err
+			  : nvhi_json_add_string(o, "rdma_cms",
+						 name_of(names_cms, e->tsas.rdma.cms));
+		err = err ? err
+			  : nvhi_json_add_u64(o, "rdma_pkey", nvh_le16_get(e->tsas.rdma.pkey));
 	} else if (e->trtype == NVH_TRTYPE_TCP) {
-		err = err ? err : nvhi_json_add_string(o, "sectype",
-						       name_of(names_sectype, e->tsas.tcp.sectype));
+		err = err ? err
+			  : nvhi_json_add_string(o, "sectype",
+						 name_of(names_sectype, e->tsas.tcp.sectype));
 	}
 	if (err) {
 		json_object_put(o);

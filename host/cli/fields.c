@@ -19,8 +19,8 @@ uint64_t nvc_le_get(const uint8_t *bytes, size_t size)
 
 void nvc_le128_text(const struct nvh_le128 *value, char *ret_text)
 {
-	unsigned __int128 v = (unsigned __int128)nvh_le64_get(value->hi) << 64 |
-			      nvh_le64_get(value->lo);
+	unsigned __int128 v =
+		(unsigned __int128)nvh_le64_get(value->hi) << 64 | nvh_le64_get(value->lo);
 	char digits[40];
 	int n = 0;
 
@@ -78,8 +78,9 @@ void nvc_hexdump(FILE *out, const void *data, size_t len)
 		fprintf(out, "\n%04zx:", at);
 		for (size_t i = 0; i < n; i++) {
 			fprintf(out, " %02x", bytes[at + i]);
-			ascii[i] = bytes[at + i] >= '!' && bytes[at + i] <= '~' ?
-					   (char)bytes[at + i] : '.';
+			ascii[i] = bytes[at + i] >= '!' && bytes[at + i] <= '~'
+					   ? (char)bytes[at + i]
+					   : '.';
 		}
 		fprintf(out, "%*s \"%s\"", n < 16 ? (int)(3 * (16 - n)) + 1 : 0, "", ascii);
 	}
@@ -181,7 +182,8 @@ int nvc_fields_to_json(struct json_object *o, const struct nvc_field *fields, co
 		if (f->flags & NVC_FIELD_NO_JSON)
 			continue;
 		field_value(f, at, text);
-		/* Counters of 128 bits do not fit a JSON number everywhere: text, as nvme-cli does. */
+		/* Counters of 128 bits do not fit a JSON number everywhere: text, as nvme-cli does.
+		 */
 		if (f->form == NVC_FIELD_TEXT || f->form == NVC_FIELD_UUID ||
 		    f->form == NVC_FIELD_BYTES || f->size == 16) {
 			if (f->form != NVC_FIELD_TEXT || text[0])

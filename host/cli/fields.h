@@ -1,6 +1,6 @@
 /*
- * Wire structures printed by tables: name, place, size and form of each field, in nvme-cli's "normal"
- * shape and in JSON. Pure.
+ * Wire structures printed by tables: name, place, size and form of each field, in nvme-cli's
+ * "normal" shape and in JSON. Pure.
  */
 #ifndef NVC_FIELDS_H
 #define NVC_FIELDS_H
@@ -12,17 +12,17 @@
 #include <stdio.h>
 
 enum nvc_field_form {
-	NVC_FIELD_HEX,	/* %#x; in JSON a number, as all numbers are */
+	NVC_FIELD_HEX, /* %#x; in JSON a number, as all numbers are */
 	NVC_FIELD_DEC,
 	NVC_FIELD_TEXT, /* fixed-size text as it is, blanks included */
 	NVC_FIELD_UUID,
 	NVC_FIELD_BYTES, /* hexadecimal digits */
-	NVC_FIELD_OUI,	 /* three bytes, most significant last */
+	NVC_FIELD_OUI,   /* three bytes, most significant last */
 };
 
 #define NVC_FIELD_NO_NORMAL 1u /* JSON only */
-#define NVC_FIELD_NO_JSON 2u   /* normal only */
-#define NVC_FIELD_TAB 4u       /* "name\t: " (an oddity that scripts know) */
+#define NVC_FIELD_NO_JSON   2u /* normal only */
+#define NVC_FIELD_TAB       4u /* "name\t: " (an oddity that scripts know) */
 
 struct nvc_field {
 	const char *name; /* NULL ends the table */
@@ -33,8 +33,10 @@ struct nvc_field {
 };
 
 #define NVC_FIELD(strct, memb, frm, ...)                                                           \
-	{.name = #memb, .offset = offsetof(struct strct, memb),                                     \
-	 .size = sizeof(((struct strct *)0)->memb), .form = NVC_FIELD_##frm, ##__VA_ARGS__}
+	{                                                                                          \
+		.name = #memb, .offset = offsetof(struct strct, memb),                             \
+		.size = sizeof(((struct strct *)0)->memb), .form = NVC_FIELD_##frm, ##__VA_ARGS__  \
+	}
 
 struct nvc_bits;
 /* "name      : value" lines; the name takes `width` columns. bits (NULL: none) explains fields. */

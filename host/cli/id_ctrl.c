@@ -15,8 +15,10 @@
 #define CTRLR(memb, form, ...) NVC_FIELD(nvh_id_ctrlr, memb, form, ##__VA_ARGS__)
 /* Fields that nvme-cli calls by other names. */
 #define CTRLR_AS(nam, memb, frm)                                                                   \
-	{.name = (nam), .offset = offsetof(struct nvh_id_ctrlr, memb),                              \
-	 .size = sizeof(((struct nvh_id_ctrlr *)0)->memb), .form = NVC_FIELD_##frm}
+	{                                                                                          \
+		.name = (nam), .offset = offsetof(struct nvh_id_ctrlr, memb),                      \
+		.size = sizeof(((struct nvh_id_ctrlr *)0)->memb), .form = NVC_FIELD_##frm          \
+	}
 
 static const struct nvc_field id_ctrl_fields[] = {
 	CTRLR(vid, HEX),
@@ -238,7 +240,11 @@ int nvc_id_ctrl(int argc, char **argv)
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
-		.command = "id-ctrl", .args = "DEVICE", .opts = opts, .min_args = 1, .max_args = 1,
+		.command = "id-ctrl",
+		.args = "DEVICE",
+		.opts = opts,
+		.min_args = 1,
+		.max_args = 1,
 		.about = "Send an Identify Controller command to the given device and report "
 			 "information about the specified controller.",
 	};

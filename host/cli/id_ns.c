@@ -17,10 +17,10 @@
 
 /* The order of the lines and the order of the JSON members differ, hence several tables. */
 static const struct nvc_field id_ns_head[] = {
-	NS(nsze, HEX),	 NS(ncap, HEX),	  NS(nuse, HEX),  NS(nsfeat, HEX), NS(nlbaf, DEC),
-	NS(flbas, HEX),	 NS(mc, HEX),	  NS(dpc, HEX),	  NS(dps, HEX),	   NS(nmic, HEX),
-	NS(rescap, HEX), NS(fpi, HEX),	  NS(dlfeat, DEC), NS(nawun, DEC), NS(nawupf, DEC),
-	NS(nacwu, DEC),	 NS(nabsn, DEC),  NS(nabo, DEC),  NS(nabspf, DEC), NS(noiob, DEC),
+	NS(nsze, HEX),   NS(ncap, HEX),  NS(nuse, HEX),   NS(nsfeat, HEX), NS(nlbaf, DEC),
+	NS(flbas, HEX),  NS(mc, HEX),    NS(dpc, HEX),    NS(dps, HEX),    NS(nmic, HEX),
+	NS(rescap, HEX), NS(fpi, HEX),   NS(dlfeat, DEC), NS(nawun, DEC),  NS(nawupf, DEC),
+	NS(nacwu, DEC),  NS(nabsn, DEC), NS(nabo, DEC),   NS(nabspf, DEC), NS(noiob, DEC),
 	NS(nvmcap, DEC), {.name = NULL},
 };
 
@@ -29,19 +29,23 @@ static const struct nvc_field id_ns_optimal[] = {
 };
 
 static const struct nvc_field id_ns_copy[] = {
-	NS(mssrl, DEC), NS(mcl, DEC), NS(msrc, DEC), NS(nulbaf, DEC), NS(anagrpid, DEC),
-	{.name = NULL},
+	NS(mssrl, DEC),  NS(mcl, DEC),      NS(msrc, DEC),
+	NS(nulbaf, DEC), NS(anagrpid, DEC), {.name = NULL},
 };
 
 static const struct nvc_field id_ns_tail[] = {
-	NS(nsattr, DEC, .flags = NVC_FIELD_TAB), NS(nvmsetid, DEC), NS(endgid, DEC),
-	NS(nguid, BYTES), NS(eui64, BYTES), {.name = NULL},
+	NS(nsattr, DEC, .flags = NVC_FIELD_TAB),
+	NS(nvmsetid, DEC),
+	NS(endgid, DEC),
+	NS(nguid, BYTES),
+	NS(eui64, BYTES),
+	{.name = NULL},
 };
 
-static const struct nvc_field id_ns_json_set[] = {NS(nsattr, DEC), NS(nvmsetid, DEC),
-						  {.name = NULL}};
-static const struct nvc_field id_ns_json_ids[] = {NS(endgid, DEC), NS(eui64, BYTES),
-						  NS(nguid, BYTES), {.name = NULL}};
+static const struct nvc_field id_ns_json_set[] = {
+	NS(nsattr, DEC), NS(nvmsetid, DEC), {.name = NULL}};
+static const struct nvc_field id_ns_json_ids[] = {
+	NS(endgid, DEC), NS(eui64, BYTES), NS(nguid, BYTES), {.name = NULL}};
 
 /* NLBAF counts from 0; the structure holds 64. */
 static unsigned int id_ns_formats(const struct nvh_id_ns *id, bool unique)
@@ -74,8 +78,9 @@ void nvc_id_ns_print(FILE *out, const struct nvh_id_ns *id, uint32_t nsid, bool 
 		const char *used = i == in_use ? "(in use)" : "";
 
 		if (human)
-			fprintf(out, "LBA Format %2u : Metadata Size: %-3u bytes - Data Size: %-2llu "
-				     "bytes - Relative Performance: %#x %s %s\n",
+			fprintf(out,
+				"LBA Format %2u : Metadata Size: %-3u bytes - Data Size: %-2llu "
+				"bytes - Relative Performance: %#x %s %s\n",
 				i, nvh_le16_get(f->ms), f->lbads < 64 ? 1ull << f->lbads : 0ull,
 				f->rp & 3u, id_ns_performance(f->rp), used);
 		else
@@ -251,8 +256,13 @@ int nvc_id_ns(int argc, char **argv)
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
-		.command = "id-ns", .args = "DEVICE", .opts = opts, .min_args = 1, .max_args = 1,
-		.about = "Send an Identify Namespace command to the given device, returns properties "
+		.command = "id-ns",
+		.args = "DEVICE",
+		.opts = opts,
+		.min_args = 1,
+		.max_args = 1,
+		.about = "Send an Identify Namespace command to the given device, returns "
+			 "properties "
 			 "of the specified namespace.",
 	};
 	enum nvc_format format;
@@ -265,8 +275,8 @@ int nvc_id_ns(int argc, char **argv)
 	if (nvc_parse_format(format_text, true, &format) < 0)
 		return 2;
 	if (ns_pick(args.words[0], nsid, &nsid) < 0 ||
-	    nvc_admin_identify(args.words[0], force ? NVH_CNS_NS_ALLOC : NVH_CNS_NS, nsid, 0,
-			       &id) < 0)
+	    nvc_admin_identify(args.words[0], force ? NVH_CNS_NS_ALLOC : NVH_CNS_NS, nsid, 0, &id) <
+		    0)
 		return 1;
 	if (raw || format == NVC_BINARY)
 		return fwrite(&id, sizeof(id), 1, stdout) != 1;
@@ -289,9 +299,14 @@ int nvc_ns_descs(int argc, char **argv)
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
-		.command = "ns-descs", .args = "DEVICE", .opts = opts, .min_args = 1, .max_args = 1,
+		.command = "ns-descs",
+		.args = "DEVICE",
+		.opts = opts,
+		.min_args = 1,
+		.max_args = 1,
 		.about = "Send Namespace Identification Descriptors command to the given device, "
-			 "returns the namespace identification descriptors of the specific namespace.",
+			 "returns the namespace identification descriptors of the specific "
+			 "namespace.",
 	};
 	enum nvc_format format;
 	struct nvc_args args;
@@ -361,7 +376,11 @@ int nvc_list_ns(int argc, char **argv)
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
-		.command = "list-ns", .args = "DEVICE", .opts = opts, .min_args = 1, .max_args = 1,
+		.command = "list-ns",
+		.args = "DEVICE",
+		.opts = opts,
+		.min_args = 1,
+		.max_args = 1,
 		.about = "For the specified controller, show the namespace list in the associated "
 			 "NVMe subsystem, optionally starting with a given nsid.",
 	};

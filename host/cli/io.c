@@ -105,8 +105,9 @@ static struct json_object *io_params(const struct io_cmd *io, uint64_t lba, uint
 	err = err ? err : nvhi_json_add_bool(o, "limited_retry", io->limited_retry);
 	if (io->prinfo) {
 		err = err ? err : nvhi_json_add_u64(o, "prinfo", io->prinfo);
-		err = err ? err : nvhi_json_add_u64(o, "reftag",
-						    (uint32_t)(io->ref_tag + (lba - io->start)));
+		err = err ? err
+			  : nvhi_json_add_u64(o, "reftag",
+					      (uint32_t)(io->ref_tag + (lba - io->start)));
 		err = err ? err : nvhi_json_add_u64(o, "apptag", io->app_tag);
 		err = err ? err : nvhi_json_add_u64(o, "apptag_mask", io->app_tag_mask);
 	}
@@ -193,12 +194,12 @@ static int io_prepare(struct io_cmd *io)
 
 static void io_show(const struct io_cmd *io)
 {
-	printf("opcode       : %02x\n", !strcmp(io->method, "read") ? NVH_OPC_READ :
-				      !strcmp(io->method, "write") ? NVH_OPC_WRITE :
-								     NVH_OPC_COMPARE);
+	printf("opcode       : %02x\n", !strcmp(io->method, "read")    ? NVH_OPC_READ
+					: !strcmp(io->method, "write") ? NVH_OPC_WRITE
+								       : NVH_OPC_COMPARE);
 	printf("nsid         : %02x\n", io->nsid);
-	printf("control      : %04x\n", io->prinfo << 10 | (io->limited_retry ? 0x8000 : 0) |
-					      (io->fua ? 0x4000 : 0));
+	printf("control      : %04x\n",
+	       io->prinfo << 10 | (io->limited_retry ? 0x8000 : 0) | (io->fua ? 0x4000 : 0));
 	printf("nblocks      : %04x\n", io->count);
 	printf("slba         : %llx\n", (unsigned long long)io->start);
 	printf("reftag       : %llx\n", (unsigned long long)io->ref_tag);
@@ -257,8 +258,12 @@ static int io_main(int argc, char **argv, struct io_cmd *io, const char *about)
 		NVC_FLAG("force", 0, &io->force, "accepted for nvme-cli's sake"),
 		NVC_END,
 	};
-	const struct nvc_usage usage = {.command = io->method, .args = "DEVICE", .opts = opts,
-					.min_args = 1, .max_args = 1, .about = about};
+	const struct nvc_usage usage = {.command = io->method,
+					.args = "DEVICE",
+					.opts = opts,
+					.min_args = 1,
+					.max_args = 1,
+					.about = about};
 	struct nvc_args args;
 	int status;
 
@@ -274,23 +279,26 @@ int nvc_read(int argc, char **argv)
 {
 	struct io_cmd io = {.method = "read"};
 
-	return io_main(argc, argv, &io, "Copy specified logical blocks on the given device to "
-					"specified data buffer (default buffer is stdout).");
+	return io_main(argc, argv, &io,
+		       "Copy specified logical blocks on the given device to "
+		       "specified data buffer (default buffer is stdout).");
 }
 
 int nvc_write(int argc, char **argv)
 {
 	struct io_cmd io = {.method = "write", .to_device = true};
 
-	return io_main(argc, argv, &io, "Copy from provided data buffer (default buffer is stdin) to "
-					"specified logical blocks on the given device.");
+	return io_main(argc, argv, &io,
+		       "Copy from provided data buffer (default buffer is stdin) to "
+		       "specified logical blocks on the given device.");
 }
 
 int nvc_compare(int argc, char **argv)
 {
 	struct io_cmd io = {.method = "compare", .to_device = true};
 
-	return io_main(argc, argv, &io, "Compare specified logical blocks on device with specified "
-					"data buffer; return failure if buffer and block(s) are "
-					"dissimilar");
+	return io_main(argc, argv, &io,
+		       "Compare specified logical blocks on device with specified "
+		       "data buffer; return failure if buffer and block(s) are "
+		       "dissimilar");
 }

@@ -53,7 +53,11 @@ int nvc_flush(int argc, char **argv)
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
-		.command = "flush", .args = "DEVICE", .opts = opts, .min_args = 1, .max_args = 1,
+		.command = "flush",
+		.args = "DEVICE",
+		.opts = opts,
+		.min_args = 1,
+		.max_args = 1,
 		.about = "Commit data and metadata associated with given namespaces to nonvolatile "
 			 "media. Applies to all commands finished before the flush was submitted.",
 	};
@@ -98,16 +102,18 @@ static struct json_object *range_params(const char *device, const struct range *
 
 #define RANGE_OPTS(r)                                                                              \
 	NVC_NUMBER("namespace-id", 'n', U32, &(r).nsid, "desired namespace"),                      \
-	NVC_NUMBER("start-block", 's', U64, &(r).start, "64-bit LBA of first block to access"),     \
-	NVC_NUMBER("block-count", 'c', U16, &(r).count,                                             \
-		   "number of blocks (zeroes based) on device to access"),                          \
-	NVC_FLAG("limited-retry", 'l', &(r).limited_retry, "limit media access attempts"),          \
-	NVC_FLAG("force-unit-access", 'f', &(r).fua,                                                \
-		 "force device to commit data before command completes"),                           \
-	NVC_NUMBER("prinfo", 'p', U8, &(r).prinfo, "PI and check field", .max = 15),                \
-	NVC_NUMBER("ref-tag", 'r', U64, &(r).ref_tag, "reference tag for end-to-end PI"),           \
-	NVC_NUMBER("app-tag-mask", 'm', U16, &(r).app_tag_mask, "app tag mask for end-to-end PI"),  \
-	NVC_NUMBER("app-tag", 'a', U16, &(r).app_tag, "app tag for end-to-end PI")
+		NVC_NUMBER("start-block", 's', U64, &(r).start,                                    \
+			   "64-bit LBA of first block to access"),                                 \
+		NVC_NUMBER("block-count", 'c', U16, &(r).count,                                    \
+			   "number of blocks (zeroes based) on device to access"),                 \
+		NVC_FLAG("limited-retry", 'l', &(r).limited_retry, "limit media access attempts"), \
+		NVC_FLAG("force-unit-access", 'f', &(r).fua,                                       \
+			 "force device to commit data before command completes"),                  \
+		NVC_NUMBER("prinfo", 'p', U8, &(r).prinfo, "PI and check field", .max = 15),       \
+		NVC_NUMBER("ref-tag", 'r', U64, &(r).ref_tag, "reference tag for end-to-end PI"),  \
+		NVC_NUMBER("app-tag-mask", 'm', U16, &(r).app_tag_mask,                            \
+			   "app tag mask for end-to-end PI"),                                      \
+		NVC_NUMBER("app-tag", 'a', U16, &(r).app_tag, "app tag for end-to-end PI")
 
 int nvc_write_zeroes(int argc, char **argv)
 {
@@ -120,9 +126,13 @@ int nvc_write_zeroes(int argc, char **argv)
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
-		.command = "write-zeroes", .args = "DEVICE", .opts = opts, .min_args = 1,
+		.command = "write-zeroes",
+		.args = "DEVICE",
+		.opts = opts,
+		.min_args = 1,
 		.max_args = 1,
-		.about = "The Write Zeroes command is used to set a range of logical blocks to zero.",
+		.about = "The Write Zeroes command is used to set a range of logical blocks to "
+			 "zero.",
 	};
 	struct nvc_args args;
 	int status;
@@ -138,7 +148,11 @@ int nvc_verify(int argc, char **argv)
 	struct range r = {0};
 	const struct nvc_opt opts[] = {RANGE_OPTS(r), NVC_END};
 	const struct nvc_usage usage = {
-		.command = "verify", .args = "DEVICE", .opts = opts, .min_args = 1, .max_args = 1,
+		.command = "verify",
+		.args = "DEVICE",
+		.opts = opts,
+		.min_args = 1,
+		.max_args = 1,
 		.about = "Verify specified logical blocks on the given device.",
 	};
 	struct nvc_args args;
@@ -160,8 +174,8 @@ static int dsm_numbers(const char *option, const char *text, uint64_t *ret_value
 	for (char *word = copy ? strtok_r(copy, ",", &save) : NULL; word;
 	     word = strtok_r(NULL, ",", &save)) {
 		if (nr == NVH_DSM_MAX_RANGES || nvc_parse_size(word, 1000, &ret_values[nr]) < 0) {
-			nvc_misuse(nr == NVH_DSM_MAX_RANGES ? "--%s: '%s' is behind the 256th range" :
-							      "--%s: '%s' is not a number",
+			nvc_misuse(nr == NVH_DSM_MAX_RANGES ? "--%s: '%s' is behind the 256th range"
+							    : "--%s: '%s' is not a number",
 				   option, word);
 			nr = -1;
 			break;
@@ -212,15 +226,21 @@ int nvc_dsm(int argc, char **argv)
 		NVC_FLAG("ad", 'd', &ad, "Attribute Deallocate"),
 		NVC_FLAG("idw", 'w', &idw, "Attribute Integral Dataset for Write"),
 		NVC_FLAG("idr", 'r', &idr, "Attribute Integral Dataset for Read"),
-		NVC_NUMBER("cdw11", 'c', U32, &cdw11,
-			   "All the command DWORD 11 attributes. Use instead of specifying individual "
-			   "attributes"),
+		NVC_NUMBER(
+			"cdw11", 'c', U32, &cdw11,
+			"All the command DWORD 11 attributes. Use instead of specifying individual "
+			"attributes"),
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
-		.command = "dsm", .args = "DEVICE", .opts = opts, .min_args = 1, .max_args = 1,
-		.about = "The Dataset Management command is used by the host to indicate attributes "
-			 "for ranges of logical blocks.",
+		.command = "dsm",
+		.args = "DEVICE",
+		.opts = opts,
+		.min_args = 1,
+		.max_args = 1,
+		.about =
+			"The Dataset Management command is used by the host to indicate attributes "
+			"for ranges of logical blocks.",
 	};
 	uint64_t a[NVH_DSM_MAX_RANGES] = {0}, b[NVH_DSM_MAX_RANGES] = {0};
 	uint64_t s[NVH_DSM_MAX_RANGES] = {0};

@@ -40,7 +40,9 @@ int nvc_list(int argc, char **argv)
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
-		.command = "list", .args = "", .opts = opts,
+		.command = "list",
+		.args = "",
+		.opts = opts,
 		.about = "Retrieve basic information for all NVMe namespaces",
 	};
 	struct nvc_topology topology;
@@ -55,8 +57,8 @@ int nvc_list(int argc, char **argv)
 	if (list_fetch("list", &topology) < 0)
 		return 1;
 	if (format == NVC_JSON)
-		status = list_show_json(verbose ? nvc_list_to_json_verbose(&topology) :
-						  nvc_list_to_json(&topology));
+		status = list_show_json(verbose ? nvc_list_to_json_verbose(&topology)
+						: nvc_list_to_json(&topology));
 	else if (verbose)
 		nvc_list_print_verbose(stdout, &topology);
 	else
@@ -90,7 +92,10 @@ int nvc_list_subsys(int argc, char **argv)
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
-		.command = "list-subsys", .args = "[DEVICE]", .opts = opts, .max_args = 1,
+		.command = "list-subsys",
+		.args = "[DEVICE]",
+		.opts = opts,
+		.max_args = 1,
 		.about = "Retrieve information for subsystems",
 	};
 	struct nvc_topology topology;
@@ -128,8 +133,8 @@ int nvc_show_topology(int argc, char **argv)
 		NVC_STRING("ranking", 'r', "RANK", &ranking, "Ranking order: namespace|ctrl"),
 		NVC_END,
 	};
-	const struct nvc_usage usage = {.command = "show-topology", .args = "", .opts = opts,
-					.about = "Show the topology"};
+	const struct nvc_usage usage = {
+		.command = "show-topology", .args = "", .opts = opts, .about = "Show the topology"};
 	struct nvc_topology topology;
 	enum nvc_format format;
 	struct nvc_args args;

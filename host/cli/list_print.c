@@ -27,9 +27,8 @@ static struct json_object *list_ns_ctrlr(const struct nvc_subsys *subsys, struct
 	struct json_object *paths = nvc_get(ns, "paths"), *ctrlr = NULL;
 
 	if (paths && json_object_array_length(paths))
-		ctrlr = nvc_topology_ctrlr(subsys,
-					   nvc_get_string(json_object_array_get_idx(paths, 0),
-							  "controller"));
+		ctrlr = nvc_topology_ctrlr(
+			subsys, nvc_get_string(json_object_array_get_idx(paths, 0), "controller"));
 	if (!ctrlr && subsys->nr_ctrlrs)
 		ctrlr = subsys->ctrlrs[0];
 	return ctrlr;
@@ -47,8 +46,9 @@ static void list_ns_read(const struct nvc_subsys *subsys, struct json_object *ns
 	item->serial = nvc_get_string(ctrlr, "serial");
 	item->model = nvc_get_string(ctrlr, "model");
 	item->firmware = nvc_get_string(ctrlr, "firmware");
-	item->file = files && json_object_array_length(files) ?
-			     json_object_get_string(json_object_array_get_idx(files, 0)) : "";
+	item->file = files && json_object_array_length(files)
+			     ? json_object_get_string(json_object_array_get_idx(files, 0))
+			     : "";
 	item->nsid = (uint32_t)nvc_get_u64(ns, "nsid", 0);
 	item->metadata = (uint32_t)nvc_get_u64(ns, "metadata_size", 0);
 	item->block = nvc_get_u64(ns, "block_size", 0);
@@ -145,8 +145,8 @@ struct json_object *nvc_list_to_json(const struct nvc_topology *topology)
 
 	for (size_t i = 0; i < topology->nr; i++) {
 		for (size_t k = 0; k < topology->subsys[i].nr_nss && !err; k++)
-			err = nvhi_json_append(array, list_item(&topology->subsys[i],
-								topology->subsys[i].nss[k]));
+			err = nvhi_json_append(
+				array, list_item(&topology->subsys[i], topology->subsys[i].nss[k]));
 	}
 	return list_devices(array, err);
 }
@@ -206,8 +206,7 @@ void nvc_list_print_verbose(FILE *out, const struct nvc_topology *topology)
 		list_dash, list_dash, list_dash, list_dash, list_dash, list_dash);
 	for (size_t i = 0; i < topology->nr; i++) {
 		for (size_t k = 0; k < topology->subsys[i].nr_ctrlrs; k++)
-			list_print_ctrlr(out, &topology->subsys[i],
-					 topology->subsys[i].ctrlrs[k]);
+			list_print_ctrlr(out, &topology->subsys[i], topology->subsys[i].ctrlrs[k]);
 	}
 	fprintf(out, "\n%-12s %-12s %-8s %-26s %-16s %-16s\n", "Device", "Generic", "NSID", "Usage",
 		"Format", "Controllers");
@@ -259,8 +258,9 @@ static struct json_object *list_verbose_paths(const struct nvc_subsys *s, const 
 				continue;
 			o = json_object_new_object();
 			err = nvhi_json_add_string(o, "Path", nvc_get_string(s->nss[i], "name"));
-			err = err ? err : nvhi_json_add_string(o, "ANAState",
-							       nvc_get_string(p, "ana_state"));
+			err = err ? err
+				  : nvhi_json_add_string(o, "ANAState",
+							 nvc_get_string(p, "ana_state"));
 			if (err)
 				json_object_put(o);
 			else
@@ -277,7 +277,7 @@ static struct json_object *list_verbose_paths(const struct nvc_subsys *s, const 
 static struct json_object *list_verbose_ctrlr(const struct nvc_subsys *s, struct json_object *c)
 {
 	static const char *const names[][2] = {
-		{"Controller", "name"}, {"SerialNumber", "serial"}, {"ModelNumber", "model"},
+		{"Controller", "name"},   {"SerialNumber", "serial"}, {"ModelNumber", "model"},
 		{"Firmware", "firmware"}, {"Transport", "transport"},
 	};
 	struct json_object *o = json_object_new_object();
@@ -289,8 +289,8 @@ static struct json_object *list_verbose_ctrlr(const struct nvc_subsys *s, struct
 		err = nvhi_json_add_string(o, names[i][0], nvc_get_string(c, names[i][1]));
 	err = err ? err : nvhi_json_add_string(o, "Address", address);
 	err = err ? err : nvhi_json_add(o, "Namespaces", json_object_new_array());
-	err = err ? err : nvhi_json_add(o, "Paths",
-					list_verbose_paths(s, nvc_get_string(c, "name")));
+	err = err ? err
+		  : nvhi_json_add(o, "Paths", list_verbose_paths(s, nvc_get_string(c, "name")));
 	if (err) {
 		json_object_put(o);
 		return NULL;
@@ -329,8 +329,8 @@ struct json_object *nvc_list_to_json_verbose(const struct nvc_topology *topology
 	struct json_object *subsystems = json_object_new_array();
 	int err = nvhi_json_add_string(host, "HostNQN", nvc_get_string(topology->root, "hostnqn"));
 
-	err = err ? err : nvhi_json_add_string(host, "HostID",
-					       nvc_get_string(topology->root, "hostid"));
+	err = err ? err
+		  : nvhi_json_add_string(host, "HostID", nvc_get_string(topology->root, "hostid"));
 	for (size_t i = 0; i < topology->nr && !err; i++)
 		err = nvhi_json_append(subsystems, list_verbose_subsys(&topology->subsys[i]));
 	if (err) {

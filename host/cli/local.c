@@ -17,8 +17,8 @@ int nvc_local_open(struct nvc_local *local, const struct nvd_params *params)
 int nvc_local_open_events(struct nvc_local *local, const struct nvd_params *params,
 			  const struct nvh_host_events *events, void *arg)
 {
-	struct nvh_host_opts opts = {.size = sizeof(opts), .nr_reactors = 1, .events = events,
-				     .events_arg = arg};
+	struct nvh_host_opts opts = {
+		.size = sizeof(opts), .nr_reactors = 1, .events = events, .events_arg = arg};
 	char hostid[37];
 	int rc;
 

@@ -11,7 +11,7 @@
 #include "host/cli/cmd.h"
 #include "host/cli/logs.h"
 
-#define LOG_LEN_MAX (64u << 20)
+#define LOG_LEN_MAX    (64u << 20)
 #define LOG_ERRORS_MAX 256u
 
 struct get_log {
@@ -73,8 +73,13 @@ int nvc_get_log(int argc, char **argv)
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
-		.command = "get-log", .args = "DEVICE", .opts = opts, .min_args = 1, .max_args = 1,
-		.about = "Retrieve desired number of bytes from a given log on a specified device in "
+		.command = "get-log",
+		.args = "DEVICE",
+		.opts = opts,
+		.min_args = 1,
+		.max_args = 1,
+		.about = "Retrieve desired number of bytes from a given log on a specified device "
+			 "in "
 			 "either hex-dump (default) or binary format",
 	};
 	struct nvc_args args;
@@ -105,7 +110,11 @@ int nvc_smart_log(int argc, char **argv)
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
-		.command = "smart-log", .args = "DEVICE", .opts = opts, .min_args = 1, .max_args = 1,
+		.command = "smart-log",
+		.args = "DEVICE",
+		.opts = opts,
+		.min_args = 1,
+		.max_args = 1,
 		.about = "Retrieve SMART log for the given device (or optionally a namespace) in "
 			 "either decoded format (default) or binary.",
 	};
@@ -141,8 +150,8 @@ int nvc_smart_log(int argc, char **argv)
 static int error_log_run(const char *device, uint32_t asked, bool raw, enum nvc_format format)
 {
 	struct nvh_error_log_entry entries[LOG_ERRORS_MAX];
-	const struct nvc_admin cmd = {.device = device, .nsid = NVH_NSID_ALL,
-				      .cdw10 = NVH_LID_ERROR};
+	const struct nvc_admin cmd = {
+		.device = device, .nsid = NVH_NSID_ALL, .cdw10 = NVH_LID_ERROR};
 	struct nvh_id_ctrlr id;
 	struct json_object *root;
 	uint32_t nr;
@@ -179,7 +188,11 @@ int nvc_error_log(int argc, char **argv)
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
-		.command = "error-log", .args = "DEVICE", .opts = opts, .min_args = 1, .max_args = 1,
+		.command = "error-log",
+		.args = "DEVICE",
+		.opts = opts,
+		.min_args = 1,
+		.max_args = 1,
 		.about = "Retrieve specified number of error log entries from a given device in "
 			 "either decoded format (default) or binary.",
 	};

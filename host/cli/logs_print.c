@@ -28,7 +28,8 @@ static void smart_counter(FILE *out, const char *label, const struct nvh_le128 *
 static void smart_units(FILE *out, const char *label, const struct nvh_le128 *value)
 {
 	double bytes = ((double)nvh_le64_get(value->hi) * 18446744073709551616.0 +
-			(double)nvh_le64_get(value->lo)) * 512000.0;
+			(double)nvh_le64_get(value->lo)) *
+		       512000.0;
 	const char *suffix = nvc_suffix_si(&bytes);
 	char text[40];
 
@@ -40,8 +41,12 @@ static void smart_units(FILE *out, const char *label, const struct nvh_le128 *va
 static void smart_warnings(FILE *out, uint8_t warning)
 {
 	static const char *const names[] = {
-		"Available Spare[0]", "Temp. Threshold[1]", "NVM subsystem Reliability[2]",
-		"Read-only[3]", "Volatile mem. backup failed[4]", "Persistent Mem. RO[5]",
+		"Available Spare[0]",
+		"Temp. Threshold[1]",
+		"NVM subsystem Reliability[2]",
+		"Read-only[3]",
+		"Volatile mem. backup failed[4]",
+		"Persistent Mem. RO[5]",
 	};
 
 	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -89,8 +94,10 @@ void nvc_smart_print(FILE *out, const struct nvh_smart_log *log, const char *dev
 }
 
 #define SMART(nam, memb)                                                                           \
-	{.name = (nam), .offset = offsetof(struct nvh_smart_log, memb),                             \
-	 .size = sizeof(((struct nvh_smart_log *)0)->memb), .form = NVC_FIELD_DEC}
+	{                                                                                          \
+		.name = (nam), .offset = offsetof(struct nvh_smart_log, memb),                     \
+		.size = sizeof(((struct nvh_smart_log *)0)->memb), .form = NVC_FIELD_DEC           \
+	}
 
 static const struct nvc_field smart_json_head[] = {
 	SMART("critical_warning", critical_warning),

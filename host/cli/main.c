@@ -43,10 +43,11 @@ static int command_run(const struct command *command, int argc, char **argv)
 
 static void main_usage(FILE *out)
 {
-	fprintf(out, "nvhost %s: an NVMe-oF initiator in userspace\n\n"
-		     "Usage: nvhost [-L LOG] [--socket PATH] SUBCOMMAND [DEVICE] [OPTIONS]\n\n"
-		     "A DEVICE is a name that 'nvhost list' or 'nvhost list-subsys' shows (nvh0,\n"
-		     "nvh0n1), a by-id name (nvme-uuid.<UUID>), NQN:NSID, or a mounted file.\n\n",
+	fprintf(out,
+		"nvhost %s: an NVMe-oF initiator in userspace\n\n"
+		"Usage: nvhost [-L LOG] [--socket PATH] SUBCOMMAND [DEVICE] [OPTIONS]\n\n"
+		"A DEVICE is a name that 'nvhost list' or 'nvhost list-subsys' shows (nvh0,\n"
+		"nvh0n1), a by-id name (nvme-uuid.<UUID>), NQN:NSID, or a mounted file.\n\n",
 		NVHOST_VERSION);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		fprintf(out, "  %-15s %s\n", commands[i].name, commands[i].about);

@@ -35,8 +35,12 @@ static int misc_device(int argc, char **argv, const char *method, const struct n
 int nvc_reset(int argc, char **argv)
 {
 	const struct nvc_usage usage = {
-		.command = "reset", .args = "DEVICE", .opts = misc_no_opts, .min_args = 1,
-		.max_args = 1, .about = "Resets the NVMe controller",
+		.command = "reset",
+		.args = "DEVICE",
+		.opts = misc_no_opts,
+		.min_args = 1,
+		.max_args = 1,
+		.about = "Resets the NVMe controller",
 	};
 
 	return misc_device(argc, argv, "reset", &usage);
@@ -45,8 +49,12 @@ int nvc_reset(int argc, char **argv)
 int nvc_ns_rescan(int argc, char **argv)
 {
 	const struct nvc_usage usage = {
-		.command = "ns-rescan", .args = "DEVICE", .opts = misc_no_opts, .min_args = 1,
-		.max_args = 1, .about = "Rescans the NVMe namespaces",
+		.command = "ns-rescan",
+		.args = "DEVICE",
+		.opts = misc_no_opts,
+		.min_args = 1,
+		.max_args = 1,
+		.about = "Rescans the NVMe namespaces",
 	};
 
 	return misc_device(argc, argv, "ns_rescan", &usage);
@@ -61,7 +69,11 @@ int nvc_rpc(int argc, char **argv)
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
-		.command = "rpc", .args = "METHOD [JSON]", .opts = opts, .min_args = 1, .max_args = 2,
+		.command = "rpc",
+		.args = "METHOD [JSON]",
+		.opts = opts,
+		.min_args = 1,
+		.max_args = 2,
 		.about = "Calls a method of the daemon and prints the result. JSON is an object of "
 			 "parameters. 'nvhost rpc rpc_get_methods' lists the methods.",
 	};
@@ -72,8 +84,8 @@ int nvc_rpc(int argc, char **argv)
 
 	if (nvc_opts_parse(&usage, argc, argv, &args, &status) < 0)
 		return status;
-	if (args.count == 2 && nvhi_json_parse(args.words[1], strlen(args.words[1]), &params, err,
-					       sizeof(err)) < 0)
+	if (args.count == 2 &&
+	    nvhi_json_parse(args.words[1], strlen(args.words[1]), &params, err, sizeof(err)) < 0)
 		return nvc_misuse("'%s': %s", args.words[1], err);
 	if (nvc_call(args.words[0], params, &result) < 0)
 		return 1;
@@ -88,7 +100,9 @@ int nvc_rpc(int argc, char **argv)
 
 int nvc_gen_hostnqn(int argc, char **argv)
 {
-	const struct nvc_usage usage = {.command = "gen-hostnqn", .args = "", .opts = misc_no_opts,
+	const struct nvc_usage usage = {.command = "gen-hostnqn",
+					.args = "",
+					.opts = misc_no_opts,
 					.about = "Generate a new host NQN from a random UUID"};
 	struct nvc_args args;
 	uint8_t u[16];
@@ -110,7 +124,9 @@ int nvc_gen_hostnqn(int argc, char **argv)
 int nvc_show_hostnqn(int argc, char **argv)
 {
 	const struct nvc_usage usage = {
-		.command = "show-hostnqn", .args = "", .opts = misc_no_opts,
+		.command = "show-hostnqn",
+		.args = "",
+		.opts = misc_no_opts,
 		.about = "Show the host NQN in use: that of /etc/nvme/hostnqn, else the user's own",
 	};
 	struct nvc_local local;

@@ -51,7 +51,8 @@ static int mount_path(const char *word, char *ret_path, size_t len)
 		*slash = '\0';
 	if (!realpath(slash ? (slash == parent ? "/" : parent) : ".", real))
 		return -errno;
-	if (snprintf(ret_path, len, "%s%s%s", real, !strcmp(real, "/") ? "" : "/", base) >= (int)len)
+	if (snprintf(ret_path, len, "%s%s%s", real, !strcmp(real, "/") ? "" : "/", base) >=
+	    (int)len)
 		return -ENAMETOOLONG;
 	return 0;
 }
@@ -117,7 +118,9 @@ static void foreground_mounted(void *arg, int err, const char *message)
 	f->mounted = true;
 	f->err = err;
 	snprintf(f->message, sizeof(f->message), "%s",
-		 message ? message : err ? strerror(-err) : "");
+		 message ? message
+		 : err   ? strerror(-err)
+			 : "");
 }
 
 static void foreground_ended(void *arg, int err)
@@ -305,8 +308,12 @@ int nvc_mount(int argc, char **argv)
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
-		.command = "mount", .args = "[DIR | FILE]", .opts = opts, .max_args = 1,
-		.about = "Shows every namespace as DIR/NQN/nNSID, or with --ns one namespace as FILE. "
+		.command = "mount",
+		.args = "[DIR | FILE]",
+		.opts = opts,
+		.max_args = 1,
+		.about = "Shows every namespace as DIR/NQN/nNSID, or with --ns one namespace as "
+			 "FILE. "
 			 "Without DIR or FILE it lists the mounts.",
 	};
 	struct nvc_args args;
@@ -335,7 +342,11 @@ int nvc_umount(int argc, char **argv)
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
-		.command = "umount", .args = "DIR | FILE", .opts = opts, .min_args = 1, .max_args = 1,
+		.command = "umount",
+		.args = "DIR | FILE",
+		.opts = opts,
+		.min_args = 1,
+		.max_args = 1,
 		.about = "Takes a mount of nvhost's away and forgets it.",
 	};
 	struct json_object *params;

@@ -11,7 +11,7 @@
 
 #include "host/cli/opts.h"
 
-#define OPTS_MAX 64
+#define OPTS_MAX  64
 #define OPTS_BASE 0x100 /* what getopt_long returns for the i-th option */
 
 const char *nvc_command = "";
@@ -217,9 +217,9 @@ static void opts_tables(const struct nvc_opt *opts, struct option *longs, char *
 	for (; opts[n].name && n < OPTS_MAX - 2; n++) {
 		longs[n] = (struct option){
 			.name = opts[n].name,
-			.has_arg = opt_takes_value(&opts[n])	 ? required_argument :
-				   opts[n].type == NVC_OPT_FLAG ? optional_argument :
-								  no_argument,
+			.has_arg = opt_takes_value(&opts[n])      ? required_argument
+				   : opts[n].type == NVC_OPT_FLAG ? optional_argument
+								  : no_argument,
 			.val = OPTS_BASE + n,
 		};
 		if (!opts[n].letter)
@@ -304,15 +304,16 @@ int nvc_opts_parse(const struct nvc_usage *usage, int argc, char **argv, struct 
 				*ret_status = 0;
 				return -1;
 			}
-			snprintf(err, sizeof(err), value == ':' ? "option '%s' needs a value" :
-								  "unknown option '%s'", what);
+			snprintf(err, sizeof(err),
+				 value == ':' ? "option '%s' needs a value" : "unknown option '%s'",
+				 what);
 			*ret_status = opts_complain(usage, err);
 			return -1;
 		}
 		opt = opts_by_value(usage->opts, value);
 		if (nvc_opt_set(opt, optarg, err, sizeof(err)) < 0) {
-			*ret_status = usage->where ? opts_complain(usage, err) :
-						     nvc_misuse("%s", err);
+			*ret_status =
+				usage->where ? opts_complain(usage, err) : nvc_misuse("%s", err);
 			return -1;
 		}
 	}

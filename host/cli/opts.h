@@ -11,40 +11,53 @@
 #include <stdio.h>
 
 enum nvc_opt_type {
-	NVC_OPT_FLAG,	/* bool */
-	NVC_OPT_COUNT,	/* unsigned int, one up each time */
+	NVC_OPT_FLAG,   /* bool */
+	NVC_OPT_COUNT,  /* unsigned int, one up each time */
 	NVC_OPT_STRING, /* const char * */
-	NVC_OPT_INT,	/* int32_t */
+	NVC_OPT_INT,    /* int32_t */
 	NVC_OPT_U8,
 	NVC_OPT_U16,
 	NVC_OPT_U32,
-	NVC_OPT_U64,  /* with k, M, G as nvme-cli reads them (powers of 1000) */
-	NVC_OPT_SIZE, /* uint64_t; k, M, G, T are powers of 1024, as fio reads them */
+	NVC_OPT_U64,     /* with k, M, G as nvme-cli reads them (powers of 1000) */
+	NVC_OPT_SIZE,    /* uint64_t; k, M, G, T are powers of 1024, as fio reads them */
 	NVC_OPT_SECONDS, /* double */
 };
 
 struct nvc_opt {
 	const char *name; /* NULL ends the table */
-	char letter;	  /* 0: none */
+	char letter;      /* 0: none */
 	enum nvc_opt_type type;
 	const char *arg; /* "NUM", for help */
 	void *value;
-	bool *given; /* NULL: not asked */
+	bool *given;       /* NULL: not asked */
 	uint64_t min, max; /* max 0: the type's own */
 	const char *help;
 };
 
 #define NVC_FLAG(nam, let, var, hlp)                                                               \
-	{.name = (nam), .letter = (let), .type = NVC_OPT_FLAG, .value = (var), .help = (hlp)}
+	{                                                                                          \
+		.name = (nam), .letter = (let), .type = NVC_OPT_FLAG, .value = (var),              \
+		.help = (hlp)                                                                      \
+	}
 #define NVC_COUNT(nam, let, var, hlp)                                                              \
-	{.name = (nam), .letter = (let), .type = NVC_OPT_COUNT, .value = (var), .help = (hlp)}
+	{                                                                                          \
+		.name = (nam), .letter = (let), .type = NVC_OPT_COUNT, .value = (var),             \
+		.help = (hlp)                                                                      \
+	}
 #define NVC_STRING(nam, let, meta, var, hlp)                                                       \
-	{.name = (nam), .letter = (let), .type = NVC_OPT_STRING, .arg = (meta), .value = (var),     \
-	 .help = (hlp)}
+	{                                                                                          \
+		.name = (nam), .letter = (let), .type = NVC_OPT_STRING, .arg = (meta),             \
+		.value = (var), .help = (hlp)                                                      \
+	}
 #define NVC_NUMBER(nam, let, typ, var, hlp, ...)                                                   \
-	{.name = (nam), .letter = (let), .type = NVC_OPT_##typ, .arg = "NUM", .value = (var),       \
-	 .help = (hlp), ##__VA_ARGS__}
-#define NVC_END {.name = NULL}
+	{                                                                                          \
+		.name = (nam), .letter = (let), .type = NVC_OPT_##typ, .arg = "NUM",               \
+		.value = (var), .help = (hlp), ##__VA_ARGS__                                       \
+	}
+#define NVC_END                                                                                    \
+	{                                                                                          \
+		.name = NULL                                                                       \
+	}
 
 /* A sub-command as its help shows it. */
 struct nvc_usage {
@@ -53,7 +66,7 @@ struct nvc_usage {
 	const char *about;
 	const struct nvc_opt *opts;
 	int min_args, max_args; /* of those that are no options; max -1: any number */
-	const char *where;	/* put before messages: "FILE:LINE"; NULL: the command line */
+	const char *where;      /* put before messages: "FILE:LINE"; NULL: the command line */
 };
 
 /* What is left in argv once the options are gone. */

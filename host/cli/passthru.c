@@ -80,8 +80,8 @@ static int passthru_output(const struct passthru *p, const uint8_t *data)
 static int passthru_send(struct passthru *p, uint8_t *data)
 {
 	const char *kind = p->admin ? "Admin" : "IO";
-	const char *name = p->admin ? nvh_admin_opc_name(p->cmd.opcode) :
-				      nvh_io_opc_name(p->cmd.opcode);
+	const char *name =
+		p->admin ? nvh_admin_opc_name(p->cmd.opcode) : nvh_io_opc_name(p->cmd.opcode);
 	struct timespec from, to;
 	unsigned int status;
 	uint64_t result;
@@ -115,8 +115,9 @@ static int passthru_run(struct passthru *p)
 	p->write = p->cmd.opcode & NVH_DATA_TO_CTRLR;
 	p->read = p->cmd.opcode & NVH_DATA_TO_HOST;
 	if (p->cmd.len && !p->read && !p->write)
-		return nvc_misuse("--data-len %u, but opcode %#x carries no data (its bits 1:0 are 0)",
-				  p->cmd.len, p->cmd.opcode);
+		return nvc_misuse(
+			"--data-len %u, but opcode %#x carries no data (its bits 1:0 are 0)",
+			p->cmd.len, p->cmd.opcode);
 	if (p->cmd.len) {
 		data = malloc(p->cmd.len);
 		if (!data)
@@ -167,12 +168,16 @@ static int passthru_main(int argc, char **argv, struct passthru *p)
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
-		.command = p->admin ? "admin-passthru" : "io-passthru", .args = "DEVICE",
-		.opts = opts, .min_args = 1, .max_args = 1,
-		.about = p->admin ? "Send a user-defined Admin command to the specified device, "
-				    "return results." :
-				    "Send a user-defined IO command to the specified device, return "
-				    "results.",
+		.command = p->admin ? "admin-passthru" : "io-passthru",
+		.args = "DEVICE",
+		.opts = opts,
+		.min_args = 1,
+		.max_args = 1,
+		.about = p->admin
+				 ? "Send a user-defined Admin command to the specified device, "
+				   "return results."
+				 : "Send a user-defined IO command to the specified device, return "
+				   "results.",
 	};
 	struct nvc_args args;
 	int status;
@@ -310,8 +315,12 @@ int nvc_get_feature(int argc, char **argv)
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
-		.command = "get-feature", .args = "DEVICE", .opts = opts, .min_args = 1,
-		.max_args = 1, .about = "Read operating parameters of the specified controller.",
+		.command = "get-feature",
+		.args = "DEVICE",
+		.opts = opts,
+		.min_args = 1,
+		.max_args = 1,
+		.about = "Read operating parameters of the specified controller.",
 	};
 	struct nvc_args args;
 	int status;

@@ -43,8 +43,8 @@ static const struct {
 	bool random;
 	int read_percent; /* -1: --rwmixread */
 } perf_modes[] = {
-	{"read", false, 100}, {"write", false, 0},	{"randread", true, 100},
-	{"randwrite", true, 0}, {"rw", false, -1},	{"readwrite", false, -1},
+	{"read", false, 100},   {"write", false, 0}, {"randread", true, 100},
+	{"randwrite", true, 0}, {"rw", false, -1},   {"readwrite", false, -1},
 	{"randrw", true, -1},
 };
 
@@ -54,8 +54,8 @@ static int perf_mode(struct perf_opts *o, uint32_t mix)
 		if (strcmp(perf_modes[i].name, o->rw) != 0)
 			continue;
 		o->random = perf_modes[i].random;
-		o->read_percent = perf_modes[i].read_percent < 0 ?
-					  mix : (uint32_t)perf_modes[i].read_percent;
+		o->read_percent =
+			perf_modes[i].read_percent < 0 ? mix : (uint32_t)perf_modes[i].read_percent;
 		return 0;
 	}
 	return nvc_misuse("--rw: '%s' is none of read, write, randread, randwrite, rw, randrw",
@@ -149,8 +149,9 @@ static int perf_parse(struct perf *p, int argc, char **argv)
 		 "bytes of the namespace to use (all)"},
 		{"offset", 0, NVC_OPT_SIZE, "SIZE", &p->opts.offset, NULL, 0, 0,
 		 "where they begin (0)"},
-		NVC_NUMBER("numjobs", 0, U32, &p->opts.numjobs, "jobs, a reactor and thread each (1)",
-			   .given = &numjobs_given, .min = 1, .max = PERF_JOBS_MAX),
+		NVC_NUMBER("numjobs", 0, U32, &p->opts.numjobs,
+			   "jobs, a reactor and thread each (1)", .given = &numjobs_given, .min = 1,
+			   .max = PERF_JOBS_MAX),
 		{"cpumask", 0, NVC_OPT_STRING, "MASK", &p->cpumask, NULL, 0, 0,
 		 "cores, hexadecimal; a job on each"},
 		NVC_FLAG("verify", 0, &p->opts.verify,
@@ -166,8 +167,12 @@ static int perf_parse(struct perf *p, int argc, char **argv)
 		NVC_END,
 	};
 	const struct nvc_usage usage = {
-		.command = "perf", .args = "[DEVICE]", .opts = opts, .max_args = 1,
-		.about = "Measures reads and writes of a namespace through a connection of its own: to "
+		.command = "perf",
+		.args = "[DEVICE]",
+		.opts = opts,
+		.max_args = 1,
+		.about = "Measures reads and writes of a namespace through a connection of its "
+			 "own: to "
 			 "the address given (-t, -a, -s, -n, --nsid), or to where a DEVICE of the "
 			 "daemon's is connected. Options may be typed as in fio's files "
 			 "(rw=randread bs=4k).",
@@ -197,8 +202,8 @@ static int perf_resolve(struct perf *p)
 		return 1;
 	if (!p->nsid)
 		p->nsid = nvc_admin_nsid(p->resolved);
-	if (nvd_params_from_json(nvc_get(p->resolved, "connection"), &p->params, err,
-				 sizeof(err)) < 0)
+	if (nvd_params_from_json(nvc_get(p->resolved, "connection"), &p->params, err, sizeof(err)) <
+	    0)
 		return nvc_fail("%s: %s", p->device, err);
 	p->params.name = NULL;
 	return 0;
@@ -218,8 +223,8 @@ static void perf_pin(int cpu)
 
 static int perf_make_host(struct perf *p)
 {
-	struct nvh_host_opts opts = {.size = sizeof(opts), .reactors = p->reactors,
-				     .nr_reactors = p->opts.numjobs};
+	struct nvh_host_opts opts = {
+		.size = sizeof(opts), .reactors = p->reactors, .nr_reactors = p->opts.numjobs};
 	struct nvh_reactor_opts ropts = {.size = sizeof(ropts), .poll = p->opts.poll};
 	char hostid[37];
 	int rc = 0;
@@ -431,8 +436,12 @@ static void perf_close(struct perf *p)
 
 int nvc_perf(int argc, char **argv)
 {
-	struct perf p = {.opts = {.rw = "randread", .bs = 4096, .iodepth = 32, .numjobs = 1,
-				  .seed = 1, .runtime = 10}};
+	struct perf p = {.opts = {.rw = "randread",
+				  .bs = 4096,
+				  .iodepth = 32,
+				  .numjobs = 1,
+				  .seed = 1,
+				  .runtime = 10}};
 	int status;
 
 	nvd_params_init(&p.params);

@@ -40,7 +40,7 @@ struct perf_slot {
 	uint64_t block; /* in units of bs, from the job's first */
 	uint8_t dir;
 	bool checking; /* read back at the end */
-	uint32_t gen;	/* verify: what is written, or expected */
+	uint32_t gen;  /* verify: what is written, or expected */
 	struct iovec iov;
 	struct nvh_io io; /* last: nvh_io_size() bytes */
 };
@@ -82,7 +82,8 @@ void perf_job_free(struct perf_job *job);
 /* Starts; on the reactor's thread. job->done comes there when the last I/O is back. */
 void perf_job_start(struct perf_job *job);
 
-/* perf_verify.c: fills lbas blocks with tags for (lba, gen); checks them: 0, or -1 with the reason. */
+/* perf_verify.c: fills lbas blocks with tags for (lba, gen); checks them: 0, or -1 with the reason.
+ */
 void perf_fill(uint8_t *data, uint32_t lba_size, uint32_t lbas, uint64_t lba, uint32_t gen,
 	       uint32_t seed);
 int perf_check(const uint8_t *data, uint32_t lba_size, uint32_t lbas, uint64_t lba, uint32_t gen,

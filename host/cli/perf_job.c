@@ -64,8 +64,7 @@ int perf_job_init(struct perf_job *job, const struct perf_opts *opts, struct nvh
 	if (opts->bs % info.block_size || opts->offset % info.block_size) {
 		snprintf(err, err_len, "--%s %llu is no multiple of the block size (%u)",
 			 opts->bs % info.block_size ? "bs" : "offset",
-			 (unsigned long long)(opts->bs % info.block_size ? opts->bs :
-									   opts->offset),
+			 (unsigned long long)(opts->bs % info.block_size ? opts->bs : opts->offset),
 			 info.block_size);
 		return -EINVAL;
 	}
@@ -93,7 +92,8 @@ int perf_job_init(struct perf_job *job, const struct perf_opts *opts, struct nvh
 		return -EINVAL;
 	}
 	if (opts->verify && job->nr_blocks > PERF_GENS_MAX) {
-		snprintf(err, err_len, "--verify remembers at most %llu blocks a job: give a --size",
+		snprintf(err, err_len,
+			 "--verify remembers at most %llu blocks a job: give a --size",
 			 (unsigned long long)PERF_GENS_MAX);
 		return -EINVAL;
 	}
@@ -287,7 +287,8 @@ static void perf_verify(struct perf_job *job, const struct perf_slot *slot)
 	char err[120];
 	uint64_t lba = job->first_lba + slot->block * job->lbas_per_block;
 
-	/* Reading what this run has not written: an earlier run's, when only reads were asked for. */
+	/* Reading what this run has not written: an earlier run's, when only reads were asked for.
+	 */
 	if (!slot->gen && job->opts->read_percent < 100)
 		return;
 	job->verified++;
@@ -341,7 +342,8 @@ void perf_job_start(struct perf_job *job)
 		job->done(job);
 		return;
 	}
-	/* One more than there are, so that a job whose submits all fail ends once, at the end here. */
+	/* One more than there are, so that a job whose submits all fail ends once, at the end here.
+	 */
 	job->outstanding = o->iodepth + 1;
 	job->starting = true;
 	for (uint32_t i = 0; i < o->iodepth; i++)

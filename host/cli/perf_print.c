@@ -33,9 +33,11 @@ static void perf_print_dir(FILE *out, const struct perf_result *r, const char *n
 		(double)dir->latency.max / 1e3);
 	fprintf(out, "          percentiles (us):");
 	for (size_t i = 0; i < perf_nr_percentiles; i++)
-		fprintf(out, "%s%gth=%.2f", i ? i % 6 ? ", " : ",\n                           " : " ",
+		fprintf(out, "%s%gth=%.2f",
+			i ? i % 6 ? ", " : ",\n                           " : " ",
 			perf_percentiles[i],
-			(double)nvhi_histogram_percentile(&dir->latency, perf_percentiles[i]) / 1e3);
+			(double)nvhi_histogram_percentile(&dir->latency, perf_percentiles[i]) /
+				1e3);
 	fputc('\n', out);
 }
 
@@ -57,8 +59,8 @@ void perf_print(FILE *out, const struct perf_result *r)
 			r->sys_us / (double)total,
 			perf_rate(r, (r->user_us + r->sys_us) / 1e6) * 100);
 	if (o->verify)
-		fprintf(out, "  verify: %llu checked, %llu wrong\n", (unsigned long long)r->verified,
-			(unsigned long long)r->verify_errors);
+		fprintf(out, "  verify: %llu checked, %llu wrong\n",
+			(unsigned long long)r->verified, (unsigned long long)r->verify_errors);
 	if (r->errors)
 		fprintf(out, "  errors: %llu\n", (unsigned long long)r->errors);
 }
@@ -137,8 +139,8 @@ struct json_object *perf_to_json(const struct perf_result *r)
 	err = err ? err : nvhi_json_add(root, "write", perf_dir_to_json(r, &r->dir[PERF_WRITE]));
 	err = err ? err : perf_add_double(cpu, "user_us_per_io", total ? r->user_us / total : 0);
 	err = err ? err : perf_add_double(cpu, "sys_us_per_io", total ? r->sys_us / total : 0);
-	err = err ? err : perf_add_double(cpu, "us_per_io",
-					  total ? (r->user_us + r->sys_us) / total : 0);
+	err = err ? err
+		  : perf_add_double(cpu, "us_per_io", total ? (r->user_us + r->sys_us) / total : 0);
 	if (err)
 		json_object_put(cpu);
 	else

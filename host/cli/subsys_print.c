@@ -45,8 +45,8 @@ void nvc_subsys_print(FILE *out, const struct nvc_topology *topology, const char
 
 			nvc_topology_address(c, address, sizeof(address));
 			fprintf(out, " +- %s %s %s %s %s\n", nvc_get_string(c, "name"),
-				nvc_get_string(c, "transport"), address,
-				nvc_get_string(c, "state"), show_ana ? subsys_ana(s, c) : "");
+				nvc_get_string(c, "transport"), address, nvc_get_string(c, "state"),
+				show_ana ? subsys_ana(s, c) : "");
 		}
 	}
 }
@@ -77,9 +77,9 @@ static struct json_object *subsys_paths(const struct nvc_subsys *s, bool show_an
 	int err = array ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < s->nr_ctrlrs && !err; i++)
-		err = nvhi_json_append(array, subsys_path(s->ctrlrs[i],
-							  show_ana ? subsys_ana(s, s->ctrlrs[i]) :
-								     NULL));
+		err = nvhi_json_append(
+			array,
+			subsys_path(s->ctrlrs[i], show_ana ? subsys_ana(s, s->ctrlrs[i]) : NULL));
 	if (err) {
 		json_object_put(array);
 		return NULL;
@@ -114,8 +114,8 @@ static struct json_object *subsys_host(const struct nvc_topology *topology,
 	struct json_object *root = json_object_new_array(), *host = json_object_new_object();
 	int err = nvhi_json_add_string(host, "HostNQN", nvc_get_string(topology->root, "hostnqn"));
 
-	err = err ? err : nvhi_json_add_string(host, "HostID",
-					       nvc_get_string(topology->root, "hostid"));
+	err = err ? err
+		  : nvhi_json_add_string(host, "HostID", nvc_get_string(topology->root, "hostid"));
 	if (err)
 		json_object_put(subsystems);
 	else
@@ -141,8 +141,8 @@ struct json_object *nvc_subsys_to_json(const struct nvc_topology *topology, cons
 		const struct nvc_subsys *s = &topology->subsys[i];
 
 		if (subsys_wanted(s, only))
-			err = nvhi_json_append(array, subsys_object(s, "Paths",
-								    subsys_paths(s, show_ana)));
+			err = nvhi_json_append(
+				array, subsys_object(s, "Paths", subsys_paths(s, show_ana)));
 	}
 	if (err) {
 		json_object_put(array);

@@ -225,8 +225,7 @@ int nvd_conn_add(struct nvd_daemon *daemon, struct json_object *json, nvd_conn_f
 	return rc;
 }
 
-int nvd_conn_restore(struct nvd_daemon *daemon, struct json_object *json, char *err,
-		     size_t err_len)
+int nvd_conn_restore(struct nvd_daemon *daemon, struct json_object *json, char *err, size_t err_len)
 {
 	struct nvd_conn *conn;
 	int rc = conn_create(daemon, json, &conn, err, err_len);

@@ -16,14 +16,14 @@
 #include "host/daemon/params.h"
 
 #define NVD_REACTORS_MAX 64
-#define NVD_PATH_MAX 4096
+#define NVD_PATH_MAX     4096
 
 struct nvd_daemon {
 	struct nvh_host *host;
 	struct nvh_reactor *reactors[NVD_REACTORS_MAX]; /* [0] is home */
 	unsigned int nr_reactors;
 	struct nvhi_rpc_server *server;
-	struct nvhi_list conns;	 /* struct nvd_conn */
+	struct nvhi_list conns;  /* struct nvd_conn */
 	struct nvhi_list mounts; /* struct nvd_mount */
 	char state_path[NVD_PATH_MAX];
 	int save_error; /* of the last write of the state */
@@ -60,7 +60,7 @@ struct nvd_conn {
 	struct nvd_params params;
 	char hostid_text[37];
 	struct nvh_ctrlr *ctrlr; /* LIVE and DELETING */
-	bool doomed;		 /* to be deleted as soon as the attempt under way ends */
+	bool doomed;             /* to be deleted as soon as the attempt under way ends */
 	unsigned int attempts;
 	char last_message[256];
 	struct nvhi_timer retry;
@@ -142,8 +142,8 @@ struct json_object *nvd_state_to_json(const struct nvd_daemon *daemon);
 
 struct nvd_target {
 	struct nvh_ctrlr *ctrlr; /* NULL: no live path */
-	struct nvh_ns *ns;	 /* NULL: a controller was named */
-	uint32_t nsid;		 /* 0 without a namespace */
+	struct nvh_ns *ns;       /* NULL: a controller was named */
+	uint32_t nsid;           /* 0 without a namespace */
 };
 /* "nvh0", "nvh0n1" (also behind /dev/), a by-id name, "NQN:NSID", the path of a mounted file.
  * -ENODEV with a reason that tells how to see the names. */

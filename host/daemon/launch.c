@@ -143,7 +143,8 @@ static int launch_log_fd = -1;
 
 static int launch_log_reopen(void)
 {
-	int fd = open(launch_log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd =
+		open(launch_log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
 		return -errno;

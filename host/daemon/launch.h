@@ -9,8 +9,8 @@
 
 #include "base/log.h"
 
-/* Takes the lock that says "one daemon a socket". -EWOULDBLOCK: another has it. The descriptor stays
- * open (and the lock held) as long as the process lives. */
+/* Takes the lock that says "one daemon a socket". -EWOULDBLOCK: another has it. The descriptor
+ * stays open (and the lock held) as long as the process lives. */
 int nvd_launch_lock(const char *path, int *ret_fd, char *err, size_t err_len);
 
 /* Forks to the background. Returns in the child only; the parent waits until the child calls

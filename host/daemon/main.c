@@ -42,18 +42,12 @@ static const char daemon_usage[] =
 	"  -h, --help          print this\n";
 
 static const struct option daemon_long[] = {
-	{"reactors", required_argument, NULL, 'r'},
-	{"cpumask", required_argument, NULL, 'm'},
-	{"poll", no_argument, NULL, 'P'},
-	{"foreground", no_argument, NULL, 'F'},
-	{"socket", required_argument, NULL, 's'},
-	{"state", required_argument, NULL, 'S'},
-	{"hostnqn", required_argument, NULL, 'q'},
-	{"hostid", required_argument, NULL, 'I'},
-	{"log", required_argument, NULL, 'L'},
-	{"version", no_argument, NULL, 'V'},
-	{"help", no_argument, NULL, 'h'},
-	{NULL, 0, NULL, 0},
+	{"reactors", required_argument, NULL, 'r'}, {"cpumask", required_argument, NULL, 'm'},
+	{"poll", no_argument, NULL, 'P'},           {"foreground", no_argument, NULL, 'F'},
+	{"socket", required_argument, NULL, 's'},   {"state", required_argument, NULL, 'S'},
+	{"hostnqn", required_argument, NULL, 'q'},  {"hostid", required_argument, NULL, 'I'},
+	{"log", required_argument, NULL, 'L'},      {"version", no_argument, NULL, 'V'},
+	{"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
 };
 
 /* ---- core masks --------------------------------------------------------------------------- */
@@ -230,8 +224,8 @@ static int places_find(const struct daemon_opts *opts, struct daemon_places *pla
 	if (opts->socket && opts->socket[0] != '/' && !getcwd(real, sizeof(real) - 1))
 		real[0] = '\0';
 	if (opts->socket)
-		snprintf(places->socket, sizeof(places->socket), "%s%s%s", real,
-			 real[0] ? "/" : "", opts->socket);
+		snprintf(places->socket, sizeof(places->socket), "%s%s%s", real, real[0] ? "/" : "",
+			 opts->socket);
 	else
 		rc = nvd_runtime_path(NVD_SOCKET, places->socket, sizeof(places->socket));
 	if (!rc && !opts->socket)
@@ -275,8 +269,8 @@ static int daemon_log(const struct daemon_opts *opts, const struct daemon_places
 	return nvd_launch_log_open(places->log, err, err_len);
 }
 
-static int daemon_main(const struct daemon_opts *opts, const struct daemon_places *places, char *err,
-		       size_t err_len)
+static int daemon_main(const struct daemon_opts *opts, const struct daemon_places *places,
+		       char *err, size_t err_len)
 {
 	struct nvd_server_opts sopts = {
 		.socket = places->socket,
@@ -319,7 +313,8 @@ int main(int argc, char **argv)
 	if (!rc && !opts.foreground) {
 		rc = nvd_launch_background();
 		if (rc)
-			snprintf(err, sizeof(err), "cannot go to the background: %s", strerror(-rc));
+			snprintf(err, sizeof(err), "cannot go to the background: %s",
+				 strerror(-rc));
 	}
 	if (!rc)
 		rc = daemon_log(&opts, &places, err, sizeof(err));

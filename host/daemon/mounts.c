@@ -1,7 +1,7 @@
 /*
- * The mounts the daemon was asked for. A mount request that fails is the caller's error; a saved one
- * is tried again: a namespace over a file waits for its namespace, a place that is not ready
- * (a missing folder, a busy one) is tried with back-off. What somebody unmounts by hand is forgotten.
+ * The mounts the daemon was asked for. A mount request that fails is the caller's error; a saved
+ * one is tried again: a namespace over a file waits for its namespace, a place that is not ready (a
+ * missing folder, a busy one) is tried with back-off. What somebody unmounts by hand is forgotten.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -165,7 +165,8 @@ static void mount_umounted(void *arg, int err)
 			mount_set(mount, NVD_MOUNT_MOUNTED);
 		snprintf(message, sizeof(message), "%s: %s%s", mount->path, strerror(-err),
 			 err == -EBUSY ? " (a program has it open: fuser -v shows it; --force "
-					 "detaches it)" : "");
+					 "detaches it)"
+				       : "");
 	}
 	if (!mount->mount) {
 		mount_free(mount);

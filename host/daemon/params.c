@@ -132,8 +132,7 @@ int nvd_hostid_of_nqn(const char *hostnqn, char ret_text[37])
 {
 	size_t prefix = strlen(NVH_NQN_UUID_PREFIX);
 
-	if (strncmp(hostnqn, NVH_NQN_UUID_PREFIX, prefix) != 0 ||
-	    !params_is_uuid(hostnqn + prefix))
+	if (strncmp(hostnqn, NVH_NQN_UUID_PREFIX, prefix) != 0 || !params_is_uuid(hostnqn + prefix))
 		return -ENOENT;
 	for (int i = 0; i <= 36; i++)
 		ret_text[i] = (char)tolower((unsigned char)hostnqn[prefix + i]);
@@ -143,11 +142,12 @@ int nvd_hostid_of_nqn(const char *hostnqn, char ret_text[37])
 /* What nobody here can do yet must not look as if it had been done. */
 static int params_unsupported(const struct nvd_params *params, char *err, size_t err_len)
 {
-	const char *what = params->dhchap_secret ? "--dhchap-secret (authentication)" :
-			   params->dhchap_ctrl_secret ? "--dhchap-ctrl-secret (authentication)" :
-			   params->tls ? "--tls" :
-			   params->nr_write_queues ? "--nr-write-queues" :
-			   params->nr_poll_queues ? "--nr-poll-queues" : NULL;
+	const char *what = params->dhchap_secret        ? "--dhchap-secret (authentication)"
+			   : params->dhchap_ctrl_secret ? "--dhchap-ctrl-secret (authentication)"
+			   : params->tls                ? "--tls"
+			   : params->nr_write_queues    ? "--nr-write-queues"
+			   : params->nr_poll_queues     ? "--nr-poll-queues"
+							: NULL;
 
 	if (!what)
 		return 0;
@@ -181,8 +181,8 @@ static int params_check(const struct nvd_params *params, char *err, size_t err_l
 	if (params->ctrl_loss_tmo < -1 || params->fast_io_fail_tmo < -1) {
 		snprintf(err, err_len, "%s %d: seconds, or -1",
 			 params->ctrl_loss_tmo < -1 ? "--ctrl-loss-tmo" : "--fast_io_fail_tmo",
-			 params->ctrl_loss_tmo < -1 ? params->ctrl_loss_tmo :
-						      params->fast_io_fail_tmo);
+			 params->ctrl_loss_tmo < -1 ? params->ctrl_loss_tmo
+						    : params->fast_io_fail_tmo);
 		return -EINVAL;
 	}
 	if (!(params->reconnect_delay >= 0 && params->reconnect_delay <= 3600)) {
@@ -246,15 +246,15 @@ static const char *params_port(const struct nvd_params *params)
 {
 	if (params->trsvcid && params->trsvcid[0])
 		return params->trsvcid;
-	return params->discovery || !params->nqn || !strcmp(params->nqn, NVH_DISCOVERY_NQN) ?
-		       "8009" : "4420";
+	return params->discovery || !params->nqn || !strcmp(params->nqn, NVH_DISCOVERY_NQN)
+		       ? "8009"
+		       : "4420";
 }
 
 bool nvd_params_same(const struct nvd_params *a, const struct nvd_params *b)
 {
 	return params_text_same(a->transport, b->transport) &&
-	       params_text_same(a->traddr, b->traddr) &&
-	       !strcmp(params_port(a), params_port(b)) &&
+	       params_text_same(a->traddr, b->traddr) && !strcmp(params_port(a), params_port(b)) &&
 	       params_text_same(a->nqn ? a->nqn : NVH_DISCOVERY_NQN,
 				b->nqn ? b->nqn : NVH_DISCOVERY_NQN) &&
 	       params_text_same(a->host_traddr, b->host_traddr) &&

@@ -33,8 +33,8 @@ struct json_object *nvd_params_to_json(const struct nvd_params *params);
 int nvd_params_from_json(struct json_object *object, struct nvd_params *ret_params, char *err,
 			 size_t err_len);
 /* Checks and converts for the library. `hostid_text` holds the host ID when it is derived from the
- * host NQN's UUID; it and the strings of params must live as long as ret_opts. -EINVAL, -ENOTSUP with
- * a reason that names the option. */
+ * host NQN's UUID; it and the strings of params must live as long as ret_opts. -EINVAL, -ENOTSUP
+ * with a reason that names the option. */
 int nvd_params_to_opts(const struct nvd_params *params, struct nvh_connect_opts *ret_opts,
 		       char hostid_text[37], char *err, size_t err_len);
 /* Do they name the same controller (address, NQN, host)? */

@@ -35,7 +35,8 @@ int nvd_runtime_path(const char *file, char *ret_path, size_t len)
 	if (dir)
 		return paths_format(ret_path, len, dir, "", file);
 	if (geteuid() == 0) {
-		/* sudo and logins leave a user's folder here: a daemon of root must not move there. */
+		/* sudo and logins leave a user's folder here: a daemon of root must not move there.
+		 */
 		if (xdg && strncmp(xdg, "/run/user/", 10) != 0)
 			return paths_format(ret_path, len, xdg, "/nvhost", file);
 		return paths_format(ret_path, len, "/run/nvhost", "", file);
@@ -47,8 +48,8 @@ int nvd_runtime_path(const char *file, char *ret_path, size_t len)
 }
 
 /* $XDG/nvhost, or ~/<home_sub>; root without the variable: `root`. */
-static int paths_home(const char *xdg_name, const char *sub, const char *home_sub,
-		      const char *root, const char *file, char *ret_path, size_t len)
+static int paths_home(const char *xdg_name, const char *sub, const char *home_sub, const char *root,
+		      const char *file, char *ret_path, size_t len)
 {
 	const char *dir = paths_env(xdg_name);
 	const char *home = paths_env("HOME");
@@ -71,7 +72,8 @@ int nvd_state_path(const char *file, char *ret_path, size_t len)
 		return paths_format(ret_path, len, dir, "", file);
 	err = paths_home("XDG_STATE_HOME", "/nvhost", "/.local/state/nvhost", "/var/lib/nvhost",
 			 file, ret_path, len);
-	/* No home at all (a service user): beside the socket, where it lasts until the next boot. */
+	/* No home at all (a service user): beside the socket, where it lasts until the next boot.
+	 */
 	return err == -ENOENT ? nvd_runtime_path(file, ret_path, len) : err;
 }
 
@@ -82,8 +84,8 @@ int nvd_config_path(unsigned int index, const char *file, char *ret_path, size_t
 	if (dir)
 		return index == 0 ? paths_format(ret_path, len, dir, "", file) : -ENOENT;
 	if (index == 0)
-		return paths_home("XDG_CONFIG_HOME", "/nvhost", "/.config/nvhost", NULL, file, ret_path,
-				  len);
+		return paths_home("XDG_CONFIG_HOME", "/nvhost", "/.config/nvhost", NULL, file,
+				  ret_path, len);
 	if (index == 1)
 		return paths_format(ret_path, len, "/etc/nvme", "", file);
 	return -ENOENT;

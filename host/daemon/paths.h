@@ -11,9 +11,10 @@
 
 /*
  * root: /run/nvhost, /var/lib/nvhost and /etc/nvme. A plain user: $XDG_RUNTIME_DIR/nvhost (else
- * /tmp/nvhost-UID), $XDG_STATE_HOME/nvhost (else ~/.local/state/nvhost), $XDG_CONFIG_HOME/nvhost (else
- * ~/.config/nvhost). NVHOST_RUNTIME_DIR, NVHOST_STATE_DIR and NVHOST_CONFIG_DIR name other places; so
- * do the XDG variables for root, except for a login's own /run/user.
+ * /tmp/nvhost-UID), $XDG_STATE_HOME/nvhost (else ~/.local/state/nvhost), $XDG_CONFIG_HOME/nvhost
+ * (else
+ * ~/.config/nvhost). NVHOST_RUNTIME_DIR, NVHOST_STATE_DIR and NVHOST_CONFIG_DIR name other places;
+ * so do the XDG variables for root, except for a login's own /run/user.
  */
 int nvd_runtime_path(const char *file, char *ret_path, size_t len);
 int nvd_state_path(const char *file, char *ret_path, size_t len);
@@ -25,6 +26,6 @@ int nvd_config_path(unsigned int index, const char *file, char *ret_path, size_t
 int nvd_make_private_dir(const char *path, char *err, size_t err_len);
 
 #define NVD_SOCKET "nvhostd.sock"
-#define NVD_STATE "state.json"
+#define NVD_STATE  "state.json"
 
 #endif

@@ -22,12 +22,13 @@ struct json_object *nvd_rpc_completion(const struct nvh_cpl *cpl, const void *da
 
 	err = err ? err : nvhi_json_add_u64(root, "status", status);
 	if (status)
-		err = err ? err : nvhi_json_add_string(root, "status_name",
-						       nvh_status_name(nvh_cpl_sct(cpl),
-								       nvh_cpl_sc(cpl)));
+		err = err ? err
+			  : nvhi_json_add_string(
+				    root, "status_name",
+				    nvh_status_name(nvh_cpl_sct(cpl), nvh_cpl_sc(cpl)));
 	if (status)
-		err = err ? err : nvhi_json_add_string(root, "status_string",
-						       nvh_status_string(cpl));
+		err = err ? err
+			  : nvhi_json_add_string(root, "status_string", nvh_status_string(cpl));
 	err = err ? err : nvhi_json_add_u64(root, "result", nvh_cpl_result64(cpl));
 	if (data && !nvh_cpl_is_error(cpl)) {
 		text = nvd_base64_dup(data, len);
@@ -56,12 +57,11 @@ static void admin_done(void *arg, int err, const struct nvh_cpl *cpl)
 	struct admin_work *work = arg;
 
 	if (err)
-		nvhi_rpc_errno(work->call, err, "%s: no answer",
-			       nvh_admin_opc_name(work->cmd.opc));
+		nvhi_rpc_errno(work->call, err, "%s: no answer", nvh_admin_opc_name(work->cmd.opc));
 	else
-		nvhi_rpc_reply(work->call,
-			       nvd_rpc_completion(cpl, work->to_host ? work->data : NULL,
-						  work->len));
+		nvhi_rpc_reply(
+			work->call,
+			nvd_rpc_completion(cpl, work->to_host ? work->data : NULL, work->len));
 	free(work);
 }
 
@@ -70,8 +70,8 @@ static struct admin_work *admin_new(struct nvhi_rpc_call *call, uint32_t len)
 	struct admin_work *work;
 
 	if (len > ADMIN_DATA_MAX) {
-		nvhi_rpc_error(call, NVHI_RPC_INVALID_PARAMS,
-			       "data_len %u is above %u", len, ADMIN_DATA_MAX);
+		nvhi_rpc_error(call, NVHI_RPC_INVALID_PARAMS, "data_len %u is above %u", len,
+			       ADMIN_DATA_MAX);
 		return NULL;
 	}
 	work = calloc(1, sizeof(*work) + len);
@@ -166,8 +166,7 @@ static void rpc_admin_passthru(struct nvhi_rpc_call *call)
 	struct admin_work *work;
 	size_t len;
 
-	if (nvhi_rpc_decode(call, &params) < 0 ||
-	    admin_target(call, params.device, &target) < 0)
+	if (nvhi_rpc_decode(call, &params) < 0 || admin_target(call, params.device, &target) < 0)
 		return;
 	if (!params.has_nsid)
 		params.nsid = target.nsid;
@@ -218,12 +217,11 @@ static void rpc_identify(struct nvhi_rpc_call *call, uint8_t cns)
 	struct nvd_target target;
 	struct admin_work *work;
 
-	if (nvhi_rpc_decode(call, &params) < 0 ||
-	    admin_target(call, params.device, &target) < 0)
+	if (nvhi_rpc_decode(call, &params) < 0 || admin_target(call, params.device, &target) < 0)
 		return;
 	if (cns == NVH_CNS_NS && !params.has_nsid && !target.nsid) {
-		nvhi_rpc_error(call, NVHI_RPC_INVALID_PARAMS,
-			       "%s is a controller: nsid is needed", params.device);
+		nvhi_rpc_error(call, NVHI_RPC_INVALID_PARAMS, "%s is a controller: nsid is needed",
+			       params.device);
 		return;
 	}
 	work = admin_new(call, NVH_IDENTIFY_SIZE);
@@ -231,8 +229,9 @@ static void rpc_identify(struct nvhi_rpc_call *call, uint8_t cns)
 		return;
 	work->to_host = true;
 	work->cmd.opc = NVH_ADM_IDENTIFY;
-	nvh_le32_put(&work->cmd.nsid,
-		     params.has_nsid ? params.nsid : cns == NVH_CNS_CTRLR ? 0 : target.nsid);
+	nvh_le32_put(&work->cmd.nsid, params.has_nsid        ? params.nsid
+				      : cns == NVH_CNS_CTRLR ? 0
+							     : target.nsid);
 	nvh_le32_put(&work->cmd.cdw10, params.cns | (uint32_t)params.cntid << 16);
 	nvh_le32_put(&work->cmd.cdw11, (uint32_t)params.csi << NVH_IDENTIFY_CSI_SHIFT);
 	admin_send(work, target.ctrlr, params.device, 0);
@@ -265,8 +264,7 @@ static void rpc_get_log(struct nvhi_rpc_call *call)
 	struct admin_work *work;
 	int rc;
 
-	if (nvhi_rpc_decode(call, &params) < 0 ||
-	    admin_target(call, params.device, &target) < 0)
+	if (nvhi_rpc_decode(call, &params) < 0 || admin_target(call, params.device, &target) < 0)
 		return;
 	work = admin_new(call, params.log_len);
 	if (!work)
@@ -282,11 +280,17 @@ static void rpc_get_log(struct nvhi_rpc_call *call)
 }
 
 const struct nvhi_rpc_method nvd_rpc_admin_methods[] = {
-	{.name = "admin_passthru", .fn = rpc_admin_passthru, .params = admin_passthru_fields,
+	{.name = "admin_passthru",
+	 .fn = rpc_admin_passthru,
+	 .params = admin_passthru_fields,
 	 .help = "any admin command"},
-	{.name = "ctrlr_identify", .fn = rpc_ctrlr_identify, .params = ctrlr_identify_fields,
+	{.name = "ctrlr_identify",
+	 .fn = rpc_ctrlr_identify,
+	 .params = ctrlr_identify_fields,
 	 .help = "Identify Controller, or any other Identify by cns"},
-	{.name = "ns_identify", .fn = rpc_ns_identify, .params = ctrlr_identify_fields,
+	{.name = "ns_identify",
+	 .fn = rpc_ns_identify,
+	 .params = ctrlr_identify_fields,
 	 .help = "Identify Namespace"},
 	{.name = "get_log", .fn = rpc_get_log, .params = get_log_fields, .help = "a log page"},
 	{.name = NULL},

@@ -101,8 +101,8 @@ static bool rpc_disconnect_matches(const struct nvd_conn *conn,
 		return false;
 	if (params->device && strcmp(conn->name, params->device) != 0)
 		return false;
-	if (params->nqn && strcmp(conn->params.nqn ? conn->params.nqn : NVH_DISCOVERY_NQN,
-				  params->nqn) != 0)
+	if (params->nqn &&
+	    strcmp(conn->params.nqn ? conn->params.nqn : NVH_DISCOVERY_NQN, params->nqn) != 0)
 		return false;
 	return !params->transport || !strcmp(conn->params.transport, params->transport);
 }
@@ -187,8 +187,8 @@ static void rpc_reset_done(void *arg, int err)
 }
 
 static void rpc_ctrlr_action(struct nvhi_rpc_call *call,
-			     int (*action)(struct nvh_ctrlr *ctrlr, void (*done)(void *arg, int err),
-					   void *arg))
+			     int (*action)(struct nvh_ctrlr *ctrlr,
+					   void (*done)(void *arg, int err), void *arg))
 {
 	struct rpc_device_params params = {0};
 	struct nvd_target target;
@@ -222,15 +222,25 @@ static void rpc_ns_rescan(struct nvhi_rpc_call *call)
 }
 
 const struct nvhi_rpc_method nvd_rpc_conn_methods[] = {
-	{.name = "connect", .fn = rpc_connect, .params = nvd_params_fields,
+	{.name = "connect",
+	 .fn = rpc_connect,
+	 .params = nvd_params_fields,
 	 .help = "connects a controller and keeps it connected"},
-	{.name = "disconnect", .fn = rpc_disconnect, .params = rpc_disconnect_fields,
+	{.name = "disconnect",
+	 .fn = rpc_disconnect,
+	 .params = rpc_disconnect_fields,
 	 .help = "disconnects and forgets controllers"},
-	{.name = "disconnect_all", .fn = rpc_disconnect_all, .params = rpc_disconnect_all_fields,
+	{.name = "disconnect_all",
+	 .fn = rpc_disconnect_all,
+	 .params = rpc_disconnect_all_fields,
 	 .help = "disconnects and forgets all"},
-	{.name = "reset", .fn = rpc_reset, .params = rpc_device_fields,
+	{.name = "reset",
+	 .fn = rpc_reset,
+	 .params = rpc_device_fields,
 	 .help = "resets a controller; I/O waits meanwhile"},
-	{.name = "ns_rescan", .fn = rpc_ns_rescan, .params = rpc_device_fields,
+	{.name = "ns_rescan",
+	 .fn = rpc_ns_rescan,
+	 .params = rpc_device_fields,
 	 .help = "reads the list of namespaces again"},
 	{.name = NULL},
 };

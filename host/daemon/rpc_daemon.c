@@ -54,7 +54,8 @@ static void rpc_get_methods(struct nvhi_rpc_call *call)
 	struct json_object *array = json_object_new_array();
 	const struct nvhi_rpc_method *method = NULL;
 
-	while (array && (method = nvhi_rpc_server_next_method(nvhi_rpc_call_server(call), method))) {
+	while (array &&
+	       (method = nvhi_rpc_server_next_method(nvhi_rpc_call_server(call), method))) {
 		if (nvhi_json_append(array, json_object_new_string(method->name))) {
 			json_object_put(array);
 			array = NULL;
@@ -108,11 +109,16 @@ static void rpc_shutdown(struct nvhi_rpc_call *call)
 
 const struct nvhi_rpc_method nvd_rpc_daemon_methods[] = {
 	{.name = "version", .fn = rpc_version, .help = "version, process and places"},
-	{.name = "log_set_level", .fn = rpc_log_set_level, .params = rpc_log_fields,
+	{.name = "log_set_level",
+	 .fn = rpc_log_set_level,
+	 .params = rpc_log_fields,
 	 .help = "what is logged"},
 	{.name = "rpc_get_methods", .fn = rpc_get_methods, .help = "the methods there are"},
-	{.name = "framework_get_reactors", .fn = rpc_get_reactors, .help = "the reactors' counters"},
-	{.name = "shutdown", .fn = rpc_shutdown,
+	{.name = "framework_get_reactors",
+	 .fn = rpc_get_reactors,
+	 .help = "the reactors' counters"},
+	{.name = "shutdown",
+	 .fn = rpc_shutdown,
 	 .help = "unmounts, disconnects and ends; the saved state stays"},
 	{.name = NULL},
 };

@@ -28,14 +28,14 @@ struct io_params {
 
 /* nlb counts blocks: 1 is one block. */
 #define IO_COMMON                                                                                  \
-	IO_PARAM(device, STRING, NVHI_JSON_REQUIRED),                                               \
-	IO_PARAM(nsid, U32, NVHI_JSON_PRESENT(io_params, has_nsid), .min = 1),                              \
-	IO_PARAM(timeout_ms, U32, .max = 3600000)
+	IO_PARAM(device, STRING, NVHI_JSON_REQUIRED),                                              \
+		IO_PARAM(nsid, U32, NVHI_JSON_PRESENT(io_params, has_nsid), .min = 1),             \
+		IO_PARAM(timeout_ms, U32, .max = 3600000)
 #define IO_RANGE                                                                                   \
-	IO_COMMON, IO_PARAM(slba, U64, NVHI_JSON_REQUIRED),                                         \
-	IO_PARAM(nlb, U32, NVHI_JSON_REQUIRED, .min = 1), IO_PARAM(fua, BOOL),                      \
-	IO_PARAM(limited_retry, BOOL), IO_PARAM(prinfo, U8, .max = 15), IO_PARAM(reftag, U32),      \
-	IO_PARAM(apptag, U16), IO_PARAM(apptag_mask, U16)
+	IO_COMMON, IO_PARAM(slba, U64, NVHI_JSON_REQUIRED),                                        \
+		IO_PARAM(nlb, U32, NVHI_JSON_REQUIRED, .min = 1), IO_PARAM(fua, BOOL),             \
+		IO_PARAM(limited_retry, BOOL), IO_PARAM(prinfo, U8, .max = 15),                    \
+		IO_PARAM(reftag, U32), IO_PARAM(apptag, U16), IO_PARAM(apptag_mask, U16)
 #define IO_WRITE_DATA                                                                              \
 	IO_PARAM(data, STRING, NVHI_JSON_REQUIRED, .max_len = NVD_BASE64_SIZE(IO_DATA_MAX))
 
@@ -109,7 +109,8 @@ static int io_find_ns(struct nvhi_rpc_call *call, const struct io_params *params
 		snprintf(name, sizeof(name), "%s:%u", info.subnqn, params->nsid);
 		target.ns = nvh_ns_find(daemon->host, name);
 		if (!target.ns) {
-			nvhi_rpc_error(call, NVHI_RPC_INVALID_PARAMS, "%s: no such namespace", name);
+			nvhi_rpc_error(call, NVHI_RPC_INVALID_PARAMS, "%s: no such namespace",
+				       name);
 			return -EINVAL;
 		}
 	}
@@ -138,8 +139,8 @@ static int io_data(struct io_work *work, const struct io_params *params, size_t 
 		nvhi_rpc_errno(work->call, -ENOMEM, "data");
 		return -EINVAL;
 	}
-	if (params->data && (nvd_base64_decode(params->data, work->data, len, &got) < 0 ||
-			     got != len)) {
+	if (params->data &&
+	    (nvd_base64_decode(params->data, work->data, len, &got) < 0 || got != len)) {
 		nvhi_rpc_error(work->call, NVHI_RPC_INVALID_PARAMS,
 			       "parameter 'data': base64 of exactly %zu bytes is needed", len);
 		return -EINVAL;
@@ -198,14 +199,13 @@ static void io_range(struct nvhi_rpc_call *call, enum nvh_io_op op)
 	nvh_ns_info(ns, &info);
 	if (params.slba >= info.nr_blocks || params.nlb > info.nr_blocks - params.slba) {
 		nvhi_rpc_error(call, NVHI_RPC_INVALID_PARAMS,
-			       "%s: %u blocks from %llu on go beyond the end (%llu blocks)", info.name,
-			       params.nlb, (unsigned long long)params.slba,
+			       "%s: %u blocks from %llu on go beyond the end (%llu blocks)",
+			       info.name, params.nlb, (unsigned long long)params.slba,
 			       (unsigned long long)info.nr_blocks);
 		io_free(work);
 		return;
 	}
-	if (moves_data &&
-	    io_data(work, &params, (size_t)params.nlb * info.block_size) < 0) {
+	if (moves_data && io_data(work, &params, (size_t)params.nlb * info.block_size) < 0) {
 		io_free(work);
 		return;
 	}
@@ -297,13 +297,22 @@ static void rpc_io_passthru(struct nvhi_rpc_call *call)
 const struct nvhi_rpc_method nvd_rpc_io_methods[] = {
 	{.name = "read", .fn = rpc_read, .params = io_range_fields, .help = "reads blocks"},
 	{.name = "write", .fn = rpc_write, .params = io_write_fields, .help = "writes blocks"},
-	{.name = "compare", .fn = rpc_compare, .params = io_write_fields, .help = "compares blocks"},
+	{.name = "compare",
+	 .fn = rpc_compare,
+	 .params = io_write_fields,
+	 .help = "compares blocks"},
 	{.name = "verify", .fn = rpc_verify, .params = io_range_fields, .help = "verifies blocks"},
-	{.name = "write_zeroes", .fn = rpc_write_zeroes, .params = io_zero_fields,
+	{.name = "write_zeroes",
+	 .fn = rpc_write_zeroes,
+	 .params = io_zero_fields,
 	 .help = "zeroes blocks"},
-	{.name = "flush", .fn = rpc_flush, .params = io_flush_fields,
+	{.name = "flush",
+	 .fn = rpc_flush,
+	 .params = io_flush_fields,
 	 .help = "commits the volatile cache"},
-	{.name = "io_passthru", .fn = rpc_io_passthru, .params = io_passthru_fields,
+	{.name = "io_passthru",
+	 .fn = rpc_io_passthru,
+	 .params = io_passthru_fields,
 	 .help = "any I/O command"},
 	{.name = NULL},
 };

@@ -1,6 +1,6 @@
 /*
- * RPC: list (controllers, namespaces, what is not connected just now), list_subsys (the same without
- * asking the controllers anything), resolve (a name to what it means).
+ * RPC: list (controllers, namespaces, what is not connected just now), list_subsys (the same
+ * without asking the controllers anything), resolve (a name to what it means).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -62,8 +62,9 @@ static struct json_object *list_ctrlr(struct nvh_ctrlr *ctrlr)
 	nvh_ctrlr_info(ctrlr, &info);
 	err = err ? err : nvhi_json_add_string(o, "name", info.name);
 	err = err ? err : nvhi_json_add_string(o, "state", info.state);
-	err = err ? err : list_address(o, info.transport, info.traddr, info.trsvcid,
-				       info.host_traddr, info.host_iface);
+	err = err ? err
+		  : list_address(o, info.transport, info.traddr, info.trsvcid, info.host_traddr,
+				 info.host_iface);
 	if (info.local[0])
 		err = err ? err : list_src_addr(o, info.local);
 	err = err ? err : nvhi_json_add_string(o, "nqn", info.subnqn);
@@ -95,8 +96,9 @@ static struct json_object *list_pending(const struct nvd_conn *conn)
 
 	err = err ? err : nvhi_json_add_string(o, "name", conn->name);
 	err = err ? err : nvhi_json_add_string(o, "state", "connecting");
-	err = err ? err : list_address(o, p->transport, p->traddr, p->trsvcid, p->host_traddr,
-				       p->host_iface);
+	err = err ? err
+		  : list_address(o, p->transport, p->traddr, p->trsvcid, p->host_traddr,
+				 p->host_iface);
 	err = err ? err : nvhi_json_add_string(o, "nqn", p->nqn ? p->nqn : NVH_DISCOVERY_NQN);
 	if (conn->last_message[0])
 		err = err ? err : nvhi_json_add_string(o, "last_message", conn->last_message);
@@ -148,8 +150,9 @@ static struct json_object *list_paths(struct nvh_ns *ns)
 		err = o ? 0 : -ENOMEM;
 		err = err ? err : nvhi_json_add_string(o, "controller", path.ctrlr_name);
 		err = err ? err : nvhi_json_add_string(o, "state", path.state);
-		err = err ? err : nvhi_json_add_string(o, "ana_state",
-						       path.ana_state ? path.ana_state : "");
+		err = err ? err
+			  : nvhi_json_add_string(o, "ana_state",
+						 path.ana_state ? path.ana_state : "");
 		err = err ? err : nvhi_json_add_u64(o, "ana_group", path.ana_group);
 		if (err)
 			json_object_put(o);
@@ -297,7 +300,8 @@ static void list_fill(struct list_work *work, struct list_use *use)
 		use->o = json_object_array_get_idx(work->nss, work->next++);
 		json_object_object_get_ex(use->o, "name", &name);
 		if (nvd_target_find(work->daemon, json_object_get_string(name), &target, err,
-				    sizeof(err)) < 0 || !target.ctrlr)
+				    sizeof(err)) < 0 ||
+		    !target.ctrlr)
 			continue;
 		nvh_le32_put(&cmd.nsid, target.nsid);
 		nvh_le32_put(&cmd.cdw10, NVH_CNS_NS);
@@ -362,7 +366,8 @@ static struct json_object *resolve_result(struct nvd_daemon *daemon,
 		err = err ? err : nvhi_json_add(root, "controller", list_ctrlr(target->ctrlr));
 	}
 	if (conn)
-		err = err ? err : nvhi_json_add(root, "connection", nvd_params_to_json(&conn->params));
+		err = err ? err
+			  : nvhi_json_add(root, "connection", nvd_params_to_json(&conn->params));
 	if (target->ns)
 		err = err ? err : nvhi_json_add(root, "namespace", list_ns(daemon, target->ns));
 	if (err) {
@@ -389,7 +394,9 @@ static void rpc_resolve(struct nvhi_rpc_call *call)
 const struct nvhi_rpc_method nvd_rpc_list_methods[] = {
 	{.name = "list", .fn = rpc_list, .help = "controllers and namespaces, with blocks in use"},
 	{.name = "list_subsys", .fn = rpc_list_subsys, .help = "the same, as known already"},
-	{.name = "resolve", .fn = rpc_resolve, .params = rpc_resolve_fields,
+	{.name = "resolve",
+	 .fn = rpc_resolve,
+	 .params = rpc_resolve_fields,
 	 .help = "what a name stands for"},
 	{.name = NULL},
 };

@@ -23,7 +23,9 @@ static const struct nvhi_json_field rpc_mount_fields[] = {
 };
 
 static const struct nvhi_json_field rpc_umount_fields[] = {
-	{.name = "path", .type = NVHI_JSON_STRING, .required = true,
+	{.name = "path",
+	 .type = NVHI_JSON_STRING,
+	 .required = true,
 	 .offset = offsetof(struct rpc_mount_params, mount.path)},
 	NVHI_JSON_FIELD(rpc_mount_params, force, BOOL, .help = "detach it even when it is in use"),
 	NVHI_JSON_END,
@@ -59,15 +61,16 @@ static void rpc_mount(struct nvhi_rpc_call *call)
 	if (nvhi_rpc_decode(call, &params) < 0)
 		return;
 	if (params.path[0] != '/') {
-		nvhi_rpc_error(call, NVHI_RPC_INVALID_PARAMS, "parameter 'path': '%s' is not absolute",
-			       params.path);
+		nvhi_rpc_error(call, NVHI_RPC_INVALID_PARAMS,
+			       "parameter 'path': '%s' is not absolute", params.path);
 		return;
 	}
 	if (params.ns) {
 		/* Saved by NQN and NSID: that holds whatever names the next daemon gives. */
 		rc = nvd_target_find(daemon, params.ns, &target, err, sizeof(err));
 		if (!rc && !target.ns) {
-			snprintf(err, sizeof(err), "%s is a controller, not a namespace", params.ns);
+			snprintf(err, sizeof(err), "%s is a controller, not a namespace",
+				 params.ns);
 			rc = -EINVAL;
 		}
 		if (rc) {
@@ -136,7 +139,9 @@ static void rpc_mounts(struct nvhi_rpc_call *call)
 }
 
 const struct nvhi_rpc_method nvd_rpc_mount_methods[] = {
-	{.name = "mount", .fn = rpc_mount, .params = rpc_mount_fields,
+	{.name = "mount",
+	 .fn = rpc_mount,
+	 .params = rpc_mount_fields,
 	 .help = "mounts the tree, or one namespace over a file"},
 	{.name = "umount", .fn = rpc_umount, .params = rpc_umount_fields, .help = "unmounts"},
 	{.name = "mounts", .fn = rpc_mounts, .help = "what is mounted"},

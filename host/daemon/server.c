@@ -15,7 +15,7 @@
 #include "host/daemon/server.h"
 
 #define SERVER_MAX_REQUEST (2u << 20) /* 1 MiB of data in base64, and its command */
-#define SERVER_STOP_NS (8 * NVHI_NSEC_PER_SEC)
+#define SERVER_STOP_NS     (8 * NVHI_NSEC_PER_SEC)
 
 struct server {
 	struct nvd_daemon daemon;
@@ -29,7 +29,8 @@ static struct server *server_of(struct nvd_daemon *daemon)
 	return nvhi_container_of(daemon, struct server, daemon);
 }
 
-/* ---- what the host tells ---------------------------------------------------------------------- */
+/* ---- what the host tells ----------------------------------------------------------------------
+ */
 
 static void server_ctrlr_removed(void *arg, struct nvh_ctrlr *ctrlr)
 {
@@ -161,8 +162,8 @@ static int server_make_reactors(struct nvd_daemon *daemon, const struct nvd_serv
 static int server_listen(struct nvd_daemon *daemon, const char *socket, char *err, size_t err_len)
 {
 	static const struct nvhi_rpc_method *const tables[] = {
-		nvd_rpc_conn_methods, nvd_rpc_list_methods, nvd_rpc_admin_methods,
-		nvd_rpc_io_methods, nvd_rpc_mount_methods, nvd_rpc_daemon_methods,
+		nvd_rpc_conn_methods, nvd_rpc_list_methods,  nvd_rpc_admin_methods,
+		nvd_rpc_io_methods,   nvd_rpc_mount_methods, nvd_rpc_daemon_methods,
 	};
 	struct nvhi_rpc_server_opts opts = {.owner = daemon, .max_request = SERVER_MAX_REQUEST};
 	int rc = nvhi_rpc_server_create(nvd_home(daemon), &opts, &daemon->server);
@@ -189,8 +190,9 @@ static int server_make_host(struct nvd_daemon *daemon, const struct nvd_server_o
 	int rc = nvh_host_create(&hopts, &daemon->host);
 
 	if (rc == -EINVAL)
-		snprintf(err, err_len, "the host NQN or host ID is not valid%s%s (see "
-				       "/etc/nvme/hostnqn, /etc/nvme/hostid)",
+		snprintf(err, err_len,
+			 "the host NQN or host ID is not valid%s%s (see "
+			 "/etc/nvme/hostnqn, /etc/nvme/hostid)",
 			 opts->hostnqn ? ": " : "", opts->hostnqn ? opts->hostnqn : "");
 	return rc;
 }

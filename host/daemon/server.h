@@ -7,7 +7,7 @@
 #include "host/daemon/daemon.h"
 
 struct nvd_server_opts {
-	const char *socket;	/* where the RPC listens */
+	const char *socket;     /* where the RPC listens */
 	const char *state_path; /* saved state */
 	const char *hostnqn, *hostid;
 	unsigned int nr_reactors;

@@ -9,7 +9,7 @@
 
 #include "host/daemon/daemon.h"
 
-#define STATE_VERSION 1
+#define STATE_VERSION   1
 #define STATE_MAX_BYTES (16u << 20)
 
 static struct json_object *state_conn(const struct nvd_conn *conn)
@@ -90,9 +90,9 @@ int nvd_state_warn(const struct nvd_daemon *daemon, struct json_object *answer)
 {
 	if (!daemon || !daemon->save_error)
 		return 0;
-	return nvhi_json_add_stringf(answer, "warning",
-				     "done, but not saved, and so lost when nvhostd restarts: %s: %s",
-				     daemon->state_path, strerror(-daemon->save_error));
+	return nvhi_json_add_stringf(
+		answer, "warning", "done, but not saved, and so lost when nvhostd restarts: %s: %s",
+		daemon->state_path, strerror(-daemon->save_error));
 }
 
 static const struct nvhi_json_field state_mount_fields[] = {

@@ -82,8 +82,10 @@ int nvd_target_find(struct nvd_daemon *daemon, const char *device, struct nvd_ta
 		return -ENOTCONN;
 	}
 	if (!ns) {
-		snprintf(err, err_len, "%s: no such controller or namespace (nvhost list, nvhost "
-				       "list-subsys show their names)", device);
+		snprintf(err, err_len,
+			 "%s: no such controller or namespace (nvhost list, nvhost "
+			 "list-subsys show their names)",
+			 device);
 		return -ENODEV;
 	}
 	target_set_ns(ret_target, ns);

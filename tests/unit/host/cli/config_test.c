@@ -47,7 +47,8 @@ static void an_unknown_option_in_discovery_conf_names_file_line_and_option(void)
 	capture_begin();
 	CU_ASSERT_EQUAL(nvc_config_read_discovery(&config, path), -EINVAL);
 	said = capture_end();
-	CU_ASSERT_PTR_NOT_NULL(strstr(said, "discovery.conf:2: unknown option '--traddres=10.0.0.2'"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(said, "discovery.conf:2: unknown option '--traddres=10.0.0.2'"));
 	nvc_config_free(&config);
 }
 

@@ -49,20 +49,19 @@ static void the_log_prints_as_nvme_cli(void)
 	nvc_discovery_print(out, &log);
 	fclose(out);
 	CU_ASSERT_STRING_EQUAL(
-		text,
-		"\nDiscovery Log Number of Records 2, Generation counter 7\n"
-		"=====Discovery Log Entry 0======\n"
-		"trtype:  tcp\nadrfam:  ipv4\nsubtype: nvme subsystem\n"
-		"treq:    not specified, sq flow control disable supported\nportid:  1\n"
-		"trsvcid: 4420\nsubnqn:  nqn.2016-06.io.example:a\ntraddr:  10.0.0.1\n"
-		"eflags:  none\nsectype: none\n"
-		"=====Discovery Log Entry 1======\n"
-		"trtype:  rdma\nadrfam:  ipv6\nsubtype: discovery subsystem referral\n"
-		"treq:    not specified\nportid:  0\ntrsvcid: \n"
-		"subnqn:  nqn.2014-08.org.nvmexpress.discovery\ntraddr:  fe80::1\n"
-		"eflags:  explicit discovery connections, duplicate discovery information\n"
-		"rdma_prtype: roce-v2\nrdma_qptype: connected\nrdma_cms:    rdma-cm\n"
-		"rdma_pkey: 0x0000\n");
+		text, "\nDiscovery Log Number of Records 2, Generation counter 7\n"
+		      "=====Discovery Log Entry 0======\n"
+		      "trtype:  tcp\nadrfam:  ipv4\nsubtype: nvme subsystem\n"
+		      "treq:    not specified, sq flow control disable supported\nportid:  1\n"
+		      "trsvcid: 4420\nsubnqn:  nqn.2016-06.io.example:a\ntraddr:  10.0.0.1\n"
+		      "eflags:  none\nsectype: none\n"
+		      "=====Discovery Log Entry 1======\n"
+		      "trtype:  rdma\nadrfam:  ipv6\nsubtype: discovery subsystem referral\n"
+		      "treq:    not specified\nportid:  0\ntrsvcid: \n"
+		      "subnqn:  nqn.2014-08.org.nvmexpress.discovery\ntraddr:  fe80::1\n"
+		      "eflags:  explicit discovery connections, duplicate discovery information\n"
+		      "rdma_prtype: roce-v2\nrdma_qptype: connected\nrdma_cms:    rdma-cm\n"
+		      "rdma_pkey: 0x0000\n");
 	free(text);
 }
 
@@ -75,12 +74,13 @@ static void the_json_has_nvme_clis_members(void)
 	CU_ASSERT_TRUE_FATAL(json_object_object_get_ex(root, "records", &records));
 	CU_ASSERT_EQUAL(json_object_array_length(records), 2);
 	first = json_object_array_get_idx(records, 0);
-	CU_ASSERT_STRING_EQUAL(json_object_to_json_string_ext(first, JSON_C_TO_STRING_PLAIN),
-			       "{\"trtype\":\"tcp\",\"adrfam\":\"ipv4\",\"subtype\":\"nvme subsystem\","
-			       "\"treq\":\"not specified, sq flow control disable supported\","
-			       "\"portid\":1,\"trsvcid\":\"4420\","
-			       "\"subnqn\":\"nqn.2016-06.io.example:a\",\"traddr\":\"10.0.0.1\","
-			       "\"eflags\":\"none\",\"sectype\":\"none\"}");
+	CU_ASSERT_STRING_EQUAL(
+		json_object_to_json_string_ext(first, JSON_C_TO_STRING_PLAIN),
+		"{\"trtype\":\"tcp\",\"adrfam\":\"ipv4\",\"subtype\":\"nvme subsystem\","
+		"\"treq\":\"not specified, sq flow control disable supported\","
+		"\"portid\":1,\"trsvcid\":\"4420\","
+		"\"subnqn\":\"nqn.2016-06.io.example:a\",\"traddr\":\"10.0.0.1\","
+		"\"eflags\":\"none\",\"sectype\":\"none\"}");
 	CU_ASSERT_TRUE(json_object_object_get_ex(root, "genctr", &v));
 	CU_ASSERT_EQUAL(json_object_get_int(v), 7);
 	json_object_put(root);

@@ -33,8 +33,12 @@ static int parse(struct sample *s, int *ret_words, char **ret_first, const char 
 		NVC_FLAG("twin", 't', &s->flag, "the letter is taken: the first one has it"),
 		NVC_END,
 	};
-	const struct nvc_usage usage = {.command = "sample", .args = "DEVICE", .opts = opts,
-					.max_args = 1, .about = "A sample.", .where = where};
+	const struct nvc_usage usage = {.command = "sample",
+					.args = "DEVICE",
+					.opts = opts,
+					.max_args = 1,
+					.about = "A sample.",
+					.where = where};
 	struct nvc_args args = {0};
 	int status;
 
@@ -51,8 +55,8 @@ static int parse(struct sample *s, int *ret_words, char **ret_first, const char 
 
 #define PARSE(s, words, first, ...)                                                                \
 	({                                                                                         \
-		char *argv_[] = {(char *)"sample", __VA_ARGS__, NULL};                              \
-		parse(s, words, first, NULL, (int)(sizeof(argv_) / sizeof(argv_[0])) - 1, argv_);   \
+		char *argv_[] = {(char *)"sample", __VA_ARGS__, NULL};                             \
+		parse(s, words, first, NULL, (int)(sizeof(argv_) / sizeof(argv_[0])) - 1, argv_);  \
 	})
 
 static void long_and_short_options_fill_their_variables(void)
@@ -61,8 +65,9 @@ static void long_and_short_options_fill_their_variables(void)
 	char *first;
 	int words;
 
-	CU_ASSERT_EQUAL(PARSE(&s, &words, &first, "--text=a", "-f", "-vv", "nvh0n1", "--number", "-5",
-			      "-s", "0xff", "--big=4k", "--size", "4k", "--time=1.5"), 0);
+	CU_ASSERT_EQUAL(PARSE(&s, &words, &first, "--text=a", "-f", "-vv", "nvh0n1", "--number",
+			      "-5", "-s", "0xff", "--big=4k", "--size", "4k", "--time=1.5"),
+			0);
 	CU_ASSERT_STRING_EQUAL(s.text, "a");
 	CU_ASSERT_TRUE(s.flag && s.given);
 	CU_ASSERT_EQUAL(s.count, 2);
@@ -175,21 +180,50 @@ static void connect_takes_nvme_clis_options(void)
 {
 	struct nvd_params p;
 	const struct nvc_opt opts[] = {NVC_CONNECT_OPTS(p), NVC_END};
-	const struct nvc_usage usage = {.command = "connect", .args = "", .about = "", .opts = opts};
-	char *argv[] = {(char *)"connect", (char *)"-t", (char *)"tcp", (char *)"-a", (char *)"::1",
-			(char *)"-s", (char *)"4420", (char *)"-n", (char *)"nqn.x", (char *)"-w",
-			(char *)"1.2.3.4", (char *)"-f", (char *)"eth0", (char *)"-q", (char *)"hq",
-			(char *)"-I", (char *)"hi", (char *)"-i", (char *)"4", (char *)"-Q",
-			(char *)"64", (char *)"-k", (char *)"0", (char *)"-c", (char *)"2",
-			(char *)"-l", (char *)"-1", (char *)"-T", (char *)"7", (char *)"-D",
-			(char *)"-d", (char *)"-g", (char *)"-G", (char *)"--fast_io_fail_tmo=3",
+	const struct nvc_usage usage = {
+		.command = "connect", .args = "", .about = "", .opts = opts};
+	char *argv[] = {(char *)"connect",
+			(char *)"-t",
+			(char *)"tcp",
+			(char *)"-a",
+			(char *)"::1",
+			(char *)"-s",
+			(char *)"4420",
+			(char *)"-n",
+			(char *)"nqn.x",
+			(char *)"-w",
+			(char *)"1.2.3.4",
+			(char *)"-f",
+			(char *)"eth0",
+			(char *)"-q",
+			(char *)"hq",
+			(char *)"-I",
+			(char *)"hi",
+			(char *)"-i",
+			(char *)"4",
+			(char *)"-Q",
+			(char *)"64",
+			(char *)"-k",
+			(char *)"0",
+			(char *)"-c",
+			(char *)"2",
+			(char *)"-l",
+			(char *)"-1",
+			(char *)"-T",
+			(char *)"7",
+			(char *)"-D",
+			(char *)"-d",
+			(char *)"-g",
+			(char *)"-G",
+			(char *)"--fast_io_fail_tmo=3",
 			NULL};
 	struct nvc_args args;
 	int status;
 
 	nvd_params_init(&p);
-	CU_ASSERT_EQUAL(nvc_opts_parse(&usage, (int)(sizeof(argv) / sizeof(argv[0])) - 1, argv, &args,
-				       &status), 0);
+	CU_ASSERT_EQUAL(nvc_opts_parse(&usage, (int)(sizeof(argv) / sizeof(argv[0])) - 1, argv,
+				       &args, &status),
+			0);
 	CU_ASSERT_STRING_EQUAL(p.transport, "tcp");
 	CU_ASSERT_STRING_EQUAL(p.traddr, "::1");
 	CU_ASSERT_STRING_EQUAL(p.trsvcid, "4420");

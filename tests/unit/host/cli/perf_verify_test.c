@@ -7,7 +7,7 @@
 #include "tests/unit/nvh_cunit.h"
 
 #define LBA_SIZE 512
-#define LBAS 4
+#define LBAS     4
 
 static uint8_t data[LBA_SIZE * LBAS];
 static char err[200];

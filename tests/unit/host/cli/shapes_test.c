@@ -1,6 +1,7 @@
 /*
- * host/cli/id_ctrl.c, id_ns.c, logs_print.c: the shapes of nvme-cli 2.3. tests/golden/cli holds what
- * Debian's nvme-cli 2.3 prints for the same bytes (the texts of statuses in error-log.txt are ours).
+ * host/cli/id_ctrl.c, id_ns.c, logs_print.c: the shapes of nvme-cli 2.3. tests/golden/cli holds
+ * what Debian's nvme-cli 2.3 prints for the same bytes (the texts of statuses in error-log.txt are
+ * ours).
  */
 #include "host/cli/bits.h"
 #include "host/cli/identify.h"
@@ -120,10 +121,10 @@ static void check_json(struct json_object *root, const char *golden_name)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(root);
 	if (len && golden[len - 1] == '\n')
 		golden[len - 1] = '\0';
-	CU_ASSERT_STRING_EQUAL(json_object_to_json_string_ext(root,
-							      JSON_C_TO_STRING_PRETTY |
-								      JSON_C_TO_STRING_NOSLASHESCAPE),
-			       golden);
+	CU_ASSERT_STRING_EQUAL(
+		json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
+							     JSON_C_TO_STRING_NOSLASHESCAPE),
+		golden);
 	json_object_put(root);
 	free(golden);
 }
@@ -221,9 +222,10 @@ static void bits_are_explained_group_by_group(void)
 	/* Supported and not, a value of two bits, reserved bits only when one is set. */
 	nvc_bits_print(out, nvc_bits_id_ctrl, "vwc", 0x05);
 	fclose(out);
-	CU_ASSERT_STRING_EQUAL(printed, "  [2:1] : 0x2\tThe Flush command does not support NSID set "
-					"to FFFFFFFFh\n"
-					"  [0:0] : 0x1\tVolatile Write Cache Present\n\n");
+	CU_ASSERT_STRING_EQUAL(printed,
+			       "  [2:1] : 0x2\tThe Flush command does not support NSID set "
+			       "to FFFFFFFFh\n"
+			       "  [0:0] : 0x1\tVolatile Write Cache Present\n\n");
 	free(printed);
 	out = print_begin();
 	nvc_bits_print(out, nvc_bits_id_ctrl, "fuses", 0x8000);

@@ -56,13 +56,17 @@ static void list_has_nvme_clis_columns(void)
 	fclose(out);
 	CU_ASSERT_STRING_EQUAL(
 		text,
-		"Node                  Generic               SN                   Model               "
-		"                     Namespace Usage                      Format           FW Rev  \n"
+		"Node                  Generic               SN                   Model            "
+		"   "
+		"                     Namespace Usage                      Format           FW Rev "
+		" \n"
 		"--------------------- --------------------- -------------------- "
 		"---------------------------------------- --------- -------------------------- "
 		"---------------- --------\n"
-		"nvh0n1                /mnt/nqn.a/n1         S1                   M                   "
-		"                     1           4.19  MB /   8.39  MB      4 KiB +  8 B   F       \n");
+		"nvh0n1                /mnt/nqn.a/n1         S1                   M                "
+		"   "
+		"                     1           4.19  MB /   8.39  MB      4 KiB +  8 B   F      "
+		" \n");
 	free(text);
 	nvc_topology_free(&t);
 }
@@ -90,12 +94,12 @@ static void list_subsys_shows_each_controller_with_its_address_and_state(void)
 
 	nvc_subsys_print(out, &t, NULL, false);
 	fclose(out);
-	CU_ASSERT_STRING_EQUAL(
-		text, "nvh-subsys0 - NQN=nqn.a\n\\\n"
-		      " +- nvh0 tcp traddr=10.0.0.1,trsvcid=4420,src_addr=10.0.0.9 live \n"
-		      " +- nvh1 tcp traddr=10.0.0.2,trsvcid=4420 connecting \n"
-		      "nvh-subsys2 - NQN=nqn.b\n\\\n"
-		      " +- nvh2 tcp traddr=10.0.0.3,trsvcid=4420 live \n");
+	CU_ASSERT_STRING_EQUAL(text,
+			       "nvh-subsys0 - NQN=nqn.a\n\\\n"
+			       " +- nvh0 tcp traddr=10.0.0.1,trsvcid=4420,src_addr=10.0.0.9 live \n"
+			       " +- nvh1 tcp traddr=10.0.0.2,trsvcid=4420 connecting \n"
+			       "nvh-subsys2 - NQN=nqn.b\n\\\n"
+			       " +- nvh2 tcp traddr=10.0.0.3,trsvcid=4420 live \n");
 	free(text);
 	out = open_memstream(&text, &text_len);
 	nvc_subsys_print(out, &t, "nqn.a", true);
@@ -113,7 +117,8 @@ static void list_subsys_json_is_an_array_of_hosts(void)
 
 	CU_ASSERT_STRING_EQUAL(
 		json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN),
-		"[{\"HostNQN\":\"nqn.h\",\"HostID\":\"id\",\"Subsystems\":[{\"Name\":\"nvh-subsys2\","
+		"[{\"HostNQN\":\"nqn.h\",\"HostID\":\"id\",\"Subsystems\":[{\"Name\":\"nvh-"
+		"subsys2\","
 		"\"NQN\":\"nqn.b\",\"Paths\":[{\"Name\":\"nvh2\",\"Transport\":\"tcp\","
 		"\"Address\":\"traddr=10.0.0.3,trsvcid=4420\",\"State\":\"live\"}]}]}]");
 	json_object_put(root);
@@ -144,7 +149,9 @@ static void an_empty_answer_prints_headings_only(void)
 	struct json_object *root;
 
 	CU_ASSERT_EQUAL(nvc_topology_build(json_tokener_parse("{\"controllers\":[],"
-							      "\"namespaces\":[]}"), &t), 0);
+							      "\"namespaces\":[]}"),
+					   &t),
+			0);
 	nvc_list_print(out, &t);
 	fclose(out);
 	CU_ASSERT_EQUAL(strncmp(text, "Node ", 5), 0);

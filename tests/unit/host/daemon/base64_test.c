@@ -11,8 +11,13 @@
 static void the_vectors_of_rfc_4648_hold(void)
 {
 	static const char *const vectors[][2] = {
-		{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="},
-		{"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"},
+		{"", ""},
+		{"f", "Zg=="},
+		{"fo", "Zm8="},
+		{"foo", "Zm9v"},
+		{"foob", "Zm9vYg=="},
+		{"fooba", "Zm9vYmE="},
+		{"foobar", "Zm9vYmFy"},
 	};
 	char text[16], back[16];
 	size_t len;
@@ -49,8 +54,9 @@ static void every_length_comes_back(void)
 
 static void what_is_no_base64_is_refused_and_writes_nothing(void)
 {
-	static const char *const bad[] = {"Z", "Zg", "Zg=", "Zg=a", "Z===", "====", "Zm9v!A==",
-					  "Zm 9", "Zm9vYg==Zm9v", "\xff\xff\xff\xff"};
+	static const char *const bad[] = {
+		"Z",    "Zg",       "Zg=",  "Zg=a",         "Z===",
+		"====", "Zm9v!A==", "Zm 9", "Zm9vYg==Zm9v", "\xff\xff\xff\xff"};
 	uint8_t out[16];
 	size_t len = 77;
 

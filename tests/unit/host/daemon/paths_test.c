@@ -16,8 +16,8 @@ static char path[512], err[512];
 static void clear(void)
 {
 	static const char *const names[] = {"NVHOST_RUNTIME_DIR", "NVHOST_STATE_DIR",
-					    "NVHOST_CONFIG_DIR", "XDG_RUNTIME_DIR",
-					    "XDG_STATE_HOME", "XDG_CONFIG_HOME"};
+					    "NVHOST_CONFIG_DIR",  "XDG_RUNTIME_DIR",
+					    "XDG_STATE_HOME",     "XDG_CONFIG_HOME"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		unsetenv(names[i]);

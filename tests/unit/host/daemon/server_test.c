@@ -142,11 +142,12 @@ static void a_refused_connect_leaves_nothing_behind(void)
 	/* Port 1 of the loopback: nobody listens there. */
 	check_error("connect",
 		    "{\"transport\":\"tcp\",\"traddr\":\"127.0.0.1\",\"trsvcid\":\"1\","
-		    "\"nqn\":\"nqn.2014-08.org.example:a\"}", "127.0.0.1:1");
+		    "\"nqn\":\"nqn.2014-08.org.example:a\"}",
+		    "127.0.0.1:1");
 	CU_ASSERT_TRUE(nvhi_list_empty(&daemon_under_test->conns));
 	call("list_subsys", NULL, &a);
-	CU_ASSERT_PTR_NOT_NULL(strstr(json_object_to_json_string_ext(a.result, 0),
-				      "\"controllers\":[]"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(json_object_to_json_string_ext(a.result, 0), "\"controllers\":[]"));
 	json_object_put(a.result);
 	CU_ASSERT_NOT_EQUAL(access(state_path, F_OK), 0);
 	stop();
@@ -160,11 +161,11 @@ static void every_method_is_listed(void)
 	start();
 	call("rpc_get_methods", NULL, &a);
 	text = json_object_to_json_string_ext(a.result, JSON_C_TO_STRING_PLAIN);
-	for (const char *const *name = (const char *const[]){"connect", "disconnect", "list", "mount",
-							     "umount", "mounts", "get_log",
-							     "ctrlr_identify", "ns_identify",
-							     "admin_passthru", "read", "write",
-							     "log_set_level", NULL};
+	for (const char *const *name =
+		     (const char *const[]){"connect", "disconnect", "list", "mount", "umount",
+					   "mounts", "get_log", "ctrlr_identify", "ns_identify",
+					   "admin_passthru", "read", "write", "log_set_level",
+					   NULL};
 	     *name; name++) {
 		char quoted[64];
 
@@ -181,8 +182,10 @@ static void a_saved_connection_is_tried_on_keeps_its_name_and_stays_saved(void)
 	struct answer a;
 
 	put_state("{\"version\":1,\"connections\":[{\"name\":\"nvh3\",\"transport\":\"tcp\","
-		  "\"traddr\":\"127.0.0.1\",\"trsvcid\":\"1\",\"nqn\":\"nqn.2014-08.org.example:a\"}],"
-		  "\"mounts\":[{\"path\":\"/nonexistent-file\",\"ns\":\"nqn.2014-08.org.example:a:1\"}"
+		  "\"traddr\":\"127.0.0.1\",\"trsvcid\":\"1\",\"nqn\":\"nqn.2014-08.org.example:"
+		  "a\"}],"
+		  "\"mounts\":[{\"path\":\"/"
+		  "nonexistent-file\",\"ns\":\"nqn.2014-08.org.example:a:1\"}"
 		  "]}");
 	start();
 	nvd_state_load(daemon_under_test);
@@ -191,13 +194,14 @@ static void a_saved_connection_is_tried_on_keeps_its_name_and_stays_saved(void)
 	CU_ASSERT_TRUE(NVH_RUN_UNTIL(nvd_home(daemon_under_test), conn->attempts >= 2, 20000));
 	CU_ASSERT_PTR_NOT_NULL(strstr(conn->last_message, "127.0.0.1:1"));
 	call("list", NULL, &a);
-	CU_ASSERT_PTR_NOT_NULL(strstr(json_object_to_json_string_ext(a.result, 0),
-				      "\"state\":\"connecting\""));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(json_object_to_json_string_ext(a.result, 0), "\"state\":\"connecting\""));
 	json_object_put(a.result);
 	/* Waiting is no reason to lose it. */
 	CU_ASSERT_EQUAL(nvd_state_save(daemon_under_test), 0);
 	CU_ASSERT_EQUAL(nvd_conn_add(daemon_under_test, conn->json, NULL, NULL, a.message,
-				     sizeof(a.message)), -EALREADY);
+				     sizeof(a.message)),
+			-EALREADY);
 	CU_ASSERT_PTR_NOT_NULL(strstr(a.message, "nvh3"));
 	stop();
 	start();
@@ -223,8 +227,9 @@ static void a_saved_connection_is_tried_on_keeps_its_name_and_stays_saved(void)
 
 static void a_damaged_state_is_set_aside_not_lost(void)
 {
-	static const char *const bad[] = {"", "{", "[]", "{\"version\":2}",
-					  "{\"version\":1,\"connections\":[],\"mounts\":[],\"x\":1}"};
+	static const char *const bad[] = {
+		"", "{", "[]", "{\"version\":2}",
+		"{\"version\":1,\"connections\":[],\"mounts\":[],\"x\":1}"};
 	char aside[160];
 
 	snprintf(aside, sizeof(aside), "%s.bad", state_path);
@@ -243,8 +248,8 @@ static void a_damaged_state_is_set_aside_not_lost(void)
 
 static void a_socket_in_use_is_said(void)
 {
-	struct nvd_server_opts opts = {.socket = socket_path, .state_path = state_path,
-				       .nr_reactors = 1};
+	struct nvd_server_opts opts = {
+		.socket = socket_path, .state_path = state_path, .nr_reactors = 1};
 	struct nvd_daemon *second;
 	char err[256] = "";
 
