@@ -108,13 +108,24 @@ static void ns_bdev_remove(struct tl_bdev_user *user)
 
 /* ---- add ------------------------------------------------------------------------------------ */
 
-void tl_ns_free(struct tl_ns *ns)
+/* Out of its subsystem; the memory is still there. */
+static void ns_unlink(struct tl_ns *ns)
 {
 	ns->subsystem->ns[ns->nsid - 1] = NULL;
 	ns->subsystem->reserved[ns->nsid - 1] = false;
 	tl_bdev_release(ns->bdev, &ns->user);
+}
+
+static void ns_free_memory(struct tl_ns *ns)
+{
 	free(ns->groups);
 	free(ns);
+}
+
+void tl_ns_free(struct tl_ns *ns)
+{
+	ns_unlink(ns);
+	ns_free_memory(ns);
 }
 
 static void ns_add_apply(struct tl_subsystem_change *change)
@@ -203,33 +214,42 @@ int tl_subsystem_add_ns(struct tl_subsystem *ss, const struct tl_ns_opts *opts, 
 
 /* ---- remove --------------------------------------------------------------------------------- */
 
-static void ns_remove_apply(struct tl_subsystem_change *change)
+static struct tl_ns *ns_of_removal(struct tl_subsystem_change *change)
 {
-	struct tl_ns *ns = tl_subsystem_ns(change->ss, ns_change_of(change)->nsid);
-
-	if (!ns) {
-		change->err = -ENOENT;
-		return;
-	}
-	tl_subsystem_ns_changed(change->ss, ns->nsid);
-	tl_ns_free(ns);
+	return nvhi_container_of(change, struct tl_ns, removal);
 }
 
+static void ns_remove_apply(struct tl_subsystem_change *change)
+{
+	struct tl_ns *ns = ns_of_removal(change);
+
+	tl_subsystem_ns_changed(change->ss, ns->nsid);
+	ns_unlink(ns);
+}
+
+static void ns_remove_finish(struct tl_subsystem_change *change)
+{
+	ns_free_memory(ns_of_removal(change));
+}
+
+/* Needs no memory: a bdev that is deleted always gets its namespaces out of the way. */
 int tl_subsystem_remove_ns(struct tl_subsystem *ss, uint32_t nsid, tl_done_fn done, void *arg)
 {
 	struct tl_ns *ns = tl_subsystem_ns(ss, nsid);
-	struct ns_change *nc;
 
 	if (!ns || ns->removing)
 		return -ENOENT;
 	if (ss->deleting)
 		return -EBUSY;
-	nc = ns_change_new(ns_remove_apply, nsid, done, arg);
-	if (!nc)
-		return -ENOMEM;
 	ns->removing = true;
-	nc->change.drain_nsid = nsid;
-	tl_subsystem_change(ss, &nc->change);
+	ns->removal = (struct tl_subsystem_change){
+		.drain_nsid = nsid,
+		.apply = ns_remove_apply,
+		.finish = ns_remove_finish,
+		.done = done,
+		.arg = arg,
+	};
+	tl_subsystem_change(ss, &ns->removal);
 	return 0;
 }
 

@@ -13,8 +13,9 @@
 
 #define TL_SUBSYSTEM_STATES(X)                                                                     \
 	X(INACTIVE, inactive)                                                                      \
-	X(ACTIVATING, activating) X(ACTIVE, active) X(PAUSING, pausing) X(PAUSED, paused)          \
-		X(RESUMING, resuming) X(DEACTIVATING, deactivating)
+	X(ACTIVATING, activating)                                                                  \
+	X(ACTIVE, active)                                                                          \
+	X(PAUSING, pausing) X(PAUSED, paused) X(RESUMING, resuming) X(DEACTIVATING, deactivating)
 
 enum tl_subsystem_state {
 #define X(upper, lower) TL_SUBSYSTEM_##upper,
@@ -37,6 +38,24 @@ int tl_ana_state_parse(const char *text, enum tl_ana_state *ret_state);
 const char *tl_ana_state_name(enum tl_ana_state state);
 
 /* ---- parts of a subsystem ------------------------------------------------------------------ */
+
+/*
+ * One change; embedded in what it needs, given back by `finish`. The rest of this file says which
+ * changes there are.
+ */
+struct tl_subsystem_change {
+	struct tl_subsystem *ss;
+	uint32_t drain_nsid; /* first wait for this namespace's commands; 0: none */
+	bool activate;       /* inactive -> active, instead of pause and resume */
+	bool drained;
+	void (*apply)(struct tl_subsystem_change *change);  /* while every group is paused */
+	void (*finish)(struct tl_subsystem_change *change); /* after; may free */
+	tl_done_fn done;
+	void *arg;
+	int err;
+	struct nvhi_list link;
+	struct nvhi_msg msg;
+};
 
 /* A listener as one subsystem has it. */
 struct tl_subsystem_listener {
@@ -74,6 +93,7 @@ struct tl_ns {
 	struct tl_ns_group *groups;            /* by poll group */
 	struct nvhi_list fused; /* compare-and-write pairs in line, management reactor */
 	bool removing;
+	struct tl_subsystem_change removal;
 };
 
 /* What a poll group keeps of a subsystem. Written by that group's thread. */
@@ -88,24 +108,6 @@ struct tl_group_subsystem {
 	struct nvhi_msg msg;     /* pause, drain and resume orders, one at a time */
 	struct nvhi_msg ack;
 	uint8_t pad[64];
-};
-
-/*
- * One change; embedded in what it needs, given back by `finish`. The rest of this file says which
- * changes there are.
- */
-struct tl_subsystem_change {
-	struct tl_subsystem *ss;
-	uint32_t drain_nsid; /* first wait for this namespace's commands; 0: none */
-	bool activate;       /* inactive -> active, instead of pause and resume */
-	bool drained;
-	void (*apply)(struct tl_subsystem_change *change);  /* while every group is paused */
-	void (*finish)(struct tl_subsystem_change *change); /* after; may free */
-	tl_done_fn done;
-	void *arg;
-	int err;
-	struct nvhi_list link;
-	struct nvhi_msg msg;
 };
 
 enum tl_subsystem_type { /* values of the discovery log's SUBTYPE */
