@@ -74,6 +74,17 @@ static int scan_string(struct nvhi_json_scan *scan, char c, const char **ret_why
 	return 0;
 }
 
+/* A short text must not grow to gigabytes once parsed. */
+static int scan_count(const struct nvhi_json_scan *scan, const char **ret_why)
+{
+	uint32_t max = scan->max_containers ? scan->max_containers : NVHI_JSON_CONTAINERS_MAX;
+
+	if (scan->containers <= max && scan->values / 16 <= max && scan->members / 16 <= max)
+		return 0;
+	*ret_why = "too many values";
+	return -EINVAL;
+}
+
 static int scan_open(struct nvhi_json_scan *scan, bool object, const char **ret_why)
 {
 	if (scan->depth == NVHI_JSON_DEPTH_MAX) {
@@ -82,7 +93,8 @@ static int scan_open(struct nvhi_json_scan *scan, bool object, const char **ret_
 	}
 	scan->open = scan->open << 1 | object;
 	scan->depth++;
-	return 0;
+	scan->containers++;
+	return scan_count(scan, ret_why);
 }
 
 static int scan_close(struct nvhi_json_scan *scan, bool object, const char **ret_why)
@@ -115,9 +127,10 @@ static int scan_byte(struct nvhi_json_scan *scan, char c, const char **ret_why)
 		return 0;
 	case ':':
 		scan->members++;
-		return 0;
+		return scan_count(scan, ret_why);
 	case ',':
-		return 0;
+		scan->values++;
+		return scan_count(scan, ret_why);
 	default:
 		/* The letters of true, false and null; json-c would also take NaN and Infinity. */
 		if (c >= 'a' && c <= 'z')

@@ -14,6 +14,8 @@
 #include <stdint.h>
 
 #define NVHI_JSON_DEPTH_MAX 32
+/* Objects and arrays in one text; json-c takes some 750 bytes for each, however short it is. */
+#define NVHI_JSON_CONTAINERS_MAX (1u << 20)
 
 /* ---- one text out of a stream ------------------------------------------------------------- */
 
@@ -21,7 +23,9 @@
 struct nvhi_json_scan {
 	uint64_t open; /* bit per level: 1 an object, 0 an array */
 	uint32_t depth;
-	uint32_t members; /* name separators seen: what the parsed tree must hold too */
+	uint32_t members;            /* name separators seen: what the parsed tree must hold too */
+	uint32_t containers, values; /* objects and arrays; separators between values */
+	uint32_t max_containers;     /* 0: NVHI_JSON_CONTAINERS_MAX; of values 16 times as many */
 	uint8_t in_string, in_escape, in_number;
 	uint8_t digits[24]; /* the integer being read, to refuse what needs more than 64 bits */
 	uint8_t digit_count;

@@ -51,7 +51,16 @@ static void conn_drop_outs(struct rpc_conn *conn)
 		nvhi_list_del(&out->link);
 		free(out);
 	}
+	conn->server->out_bytes -= conn->out_bytes;
 	conn->out_bytes = 0;
+}
+
+static void conn_free_input(struct rpc_conn *conn)
+{
+	free(conn->in);
+	conn->server->in_bytes -= conn->in_size;
+	conn->in = NULL;
+	conn->in_len = conn->in_size = conn->in_scanned = 0;
 }
 
 static void conn_close_fd(struct rpc_conn *conn)
@@ -76,7 +85,7 @@ void nvhi_rpc_conn_destroy(struct rpc_conn *conn)
 	nvhi_reactor_undefer(server->reactor, &conn->work);
 	conn_drop_outs(conn);
 	nvhi_list_del(&conn->link);
-	free(conn->in);
+	conn_free_input(conn);
 	free(conn);
 	nvhi_rpc_server_conn_closed(server);
 }
@@ -122,6 +131,7 @@ int nvhi_rpc_conn_send(struct rpc_conn *conn, struct json_object *message)
 		conn->out_progress = nvhi_reactor_clock(conn->server->reactor);
 	nvhi_list_add_tail(&conn->outs, &out->link);
 	conn->out_bytes += out->len;
+	conn->server->out_bytes += out->len;
 	nvhi_reactor_defer(conn->server->reactor, &conn->work);
 	return 0;
 }
@@ -132,6 +142,7 @@ static void conn_sent(struct rpc_conn *conn, size_t len)
 
 	conn->out_progress = nvhi_reactor_clock(conn->server->reactor);
 	conn->out_bytes -= len;
+	conn->server->out_bytes -= len;
 	nvhi_list_for_each_safe(out, next, &conn->outs, link) {
 		size_t part = out->len - out->sent < len ? out->len - out->sent : len;
 
@@ -175,9 +186,12 @@ static void conn_flush(struct rpc_conn *conn)
 
 static bool conn_rests(const struct rpc_conn *conn)
 {
-	const struct nvhi_rpc_server_opts *opts = &conn->server->opts;
+	const struct nvhi_rpc_server *server = conn->server;
+	const struct nvhi_rpc_server_opts *opts = &server->opts;
 
-	return conn->call_count >= opts->max_calls || conn->out_bytes >= opts->max_output;
+	if (conn->call_count >= opts->max_calls || conn->out_bytes >= opts->max_output)
+		return true;
+	return conn->out_bytes && server->out_bytes / RPC_SHARE >= opts->max_output;
 }
 
 /* Answers with an error that belongs to no request, then closes: the stream has lost its frame. */
@@ -228,7 +242,7 @@ static int conn_next_text(struct rpc_conn *conn, size_t *start, size_t *ret_len)
 		while (*start < conn->in_len && is_space(conn->in[*start]))
 			(*start)++;
 		conn->in_scanned = *start;
-		memset(&conn->scan, 0, sizeof(conn->scan));
+		conn->scan = (struct nvhi_json_scan){.max_containers = RPC_CONTAINERS_MAX};
 	}
 	rc = nvhi_json_scan(&conn->scan, conn->in + conn->in_scanned,
 			    conn->in_len - conn->in_scanned, &used, &why);
@@ -263,9 +277,7 @@ static void conn_consume(struct rpc_conn *conn)
 		start += len;
 	}
 	if (conn->in_len == 0 || start >= conn->in_len) {
-		free(conn->in);
-		conn->in = NULL;
-		conn->in_len = conn->in_size = conn->in_scanned = 0;
+		conn_free_input(conn);
 	} else if (start) {
 		memmove(conn->in, conn->in + start, conn->in_len - start);
 		conn->in_len -= start;
@@ -282,10 +294,14 @@ static int conn_append(struct rpc_conn *conn, const char *bytes, size_t len)
 
 		while (size < conn->in_len + len)
 			size *= 2;
+		if ((conn->server->in_bytes + size - conn->in_size) / RPC_SHARE >
+		    conn->server->opts.max_request)
+			return -ENOBUFS;
 		grown = realloc(conn->in, size);
 		if (!grown)
 			return -ENOMEM;
 		conn->in = grown;
+		conn->server->in_bytes += size - conn->in_size;
 		conn->in_size = size;
 	}
 	if (conn->in_len == 0)
@@ -300,14 +316,18 @@ static bool conn_read(struct rpc_conn *conn)
 {
 	struct nvhi_rpc_server *server = conn->server;
 	ssize_t n = recv(conn->source.fd, server->scratch, sizeof(server->scratch), MSG_DONTWAIT);
+	int rc;
 
 	if (n > 0) {
 		if (conn->state != RPC_CONN_OPEN)
 			return true; /* thrown away */
-		if (conn_append(conn, server->scratch, (size_t)n)) {
-			conn_refuse(conn, NVHI_RPC_INTERNAL_ERROR, "Internal error: out of memory");
+		rc = conn_append(conn, server->scratch, (size_t)n);
+		if (rc)
+			conn_refuse(conn, NVHI_RPC_INTERNAL_ERROR,
+				    rc == -ENOBUFS ? "Internal error: too much input half sent"
+						   : "Internal error: out of memory");
+		if (rc)
 			return false;
-		}
 		return true;
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))

@@ -12,9 +12,11 @@
 #include "base/jsonrpc.h"
 #include "base/list.h"
 
-#define RPC_READ_SIZE     65536u
-#define RPC_BATCH_MAX     1024u
-#define RPC_METHOD_TABLES 32u
+#define RPC_READ_SIZE      65536u
+#define RPC_BATCH_MAX      1024u
+#define RPC_CONTAINERS_MAX (1u << 17) /* in one text; see NVHI_JSON_CONTAINERS_MAX */
+#define RPC_SHARE          8u /* of max_request and max_output for all connections together */
+#define RPC_METHOD_TABLES  32u
 
 /* ---- addresses (jsonrpc_addr.c) ----------------------------------------------------------- */
 
@@ -52,6 +54,7 @@ struct nvhi_rpc_server {
 	const struct nvhi_rpc_method *tables[RPC_METHOD_TABLES];
 	uint32_t table_count;
 	uint64_t next_serial;
+	size_t in_bytes, out_bytes; /* buffers of all connections */
 	struct nvhi_rpc_server_stats stats;
 	char scratch[RPC_READ_SIZE];
 };

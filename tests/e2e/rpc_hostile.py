@@ -8,12 +8,14 @@ import socket
 import subprocess
 import time
 
-from lib import BIN, Target, cpu_seconds, rss_mib, run, wait_for
+from lib import BIN, SCALE, Target, cpu_seconds, rss_mib, run, wait_for
 
 GARBAGE = [
     b"\0" * 64, b"GET / HTTP/1.1\r\n\r\n", b"hello", b"{", b"}", b"[" * 5000, b'{"a":' * 5000,
     b'{"method":"spdk_get_version","id":1,"id":2}', b"[NaN]", b'{"x":1e999}', b'{"id":\xff}',
-    b'{"method":"' + b"x" * (33 << 20), b"[" + b"1," * 100000 + b"1]", b"\xef\xbb\xbf{}",
+    b'{"method":"' + b"x" * (33 << 20), b"[" + b"1," * 100000 + b"1]",
+    b"[" + b"{}," * 9000000, b"[" + b"1," * 9000000,
+    b"\xef\xbb\xbf{}",
     b'{"jsonrpc":"2.0","method":"bdev_malloc_create","params":{"num_blocks":1e400},"id":1}',
 ]
 
@@ -61,6 +63,8 @@ def garbage(target):
         s.close()
         assert "result" in call(witness, "spdk_get_version"), bad[:40]
     witness.close()
+    memory = rss_mib(target.process.pid)
+    assert memory < 300 * SCALE, f"{memory:.0f} MiB behind short texts of many values"
     log = target.output()
     assert "Parse error" in log and "longer than" in log, log
 

@@ -140,6 +140,28 @@ static void nesting_has_an_end(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(err, "deep"));
 }
 
+static void a_text_of_too_many_values_is_refused(void)
+{
+	static const struct {
+		char repeat[8];
+		int rc;
+	} cases[] = {{"{},", -EINVAL}, {"[],", -EINVAL}, {"1,", 1}};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct nvhi_json_scan scan = {.max_containers = 100};
+		const char *why = NULL;
+		size_t used;
+		int rc = nvhi_json_scan(&scan, "[", 1, &used, &why);
+
+		for (int n = 0; n < 500 && rc == 0; n++)
+			rc = nvhi_json_scan(&scan, cases[i].repeat, strlen(cases[i].repeat), &used,
+					    &why);
+		if (rc == 0)
+			rc = nvhi_json_scan(&scan, "1]", 2, &used, &why);
+		CU_ASSERT_EQUAL(rc, cases[i].rc);
+	}
+}
+
 static void a_file_is_replaced_whole_and_read_back(void)
 {
 	char dir[] = "/tmp/nvh-json-XXXXXX", path[64], err[256];
@@ -171,6 +193,7 @@ int main(int argc, char **argv)
 		NVH_TEST(a_member_given_twice_is_refused_and_named),
 		NVH_TEST(numbers_need_at_most_64_bits),
 		NVH_TEST(nesting_has_an_end),
+		NVH_TEST(a_text_of_too_many_values_is_refused),
 		NVH_TEST(a_file_is_replaced_whole_and_read_back),
 	};
 

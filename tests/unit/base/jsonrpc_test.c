@@ -360,6 +360,39 @@ static void a_reader_that_stopped_is_dropped(void)
 	fx_stop();
 }
 
+static void half_requests_have_a_bound_together(void)
+{
+	struct nvhi_rpc_server_opts opts = {.max_request = 20000};
+	char half[16000];
+	int fd[12];
+	int refused = 0;
+
+	memset(half, 'x', sizeof(half));
+	memcpy(half, "{\"method\":\"", 11);
+	fx_start_with(&opts);
+	for (int i = 0; i < 12; i++) {
+		fd[i] = fx_dial();
+		fx_put_bytes(fd[i], half, sizeof(half));
+		fx_turns(20);
+	}
+	PUMP_UNTIL(fx_connections() > 0);
+	for (int i = 0; i < 12; i++) {
+		char byte;
+
+		fx_turns(5);
+		if (recv(fd[i], &byte, 1, MSG_PEEK) == 1) {
+			CU_ASSERT_PTR_NOT_NULL(strstr(fx_get(fd[i]), "too much input half sent"));
+			refused++;
+		} else { /* and the others may go on */
+			fx_put(fd[i], "\",\"id\":1}");
+			CU_ASSERT_PTR_NOT_NULL(strstr(fx_get(fd[i]), "Method not found"));
+		}
+		close(fd[i]);
+	}
+	CU_ASSERT_TRUE(refused >= 1 && refused <= 4);
+	fx_stop();
+}
+
 static void connections_above_the_limit_wait(void)
 {
 	struct nvhi_rpc_server_opts opts = {.max_connections = 2};
@@ -414,5 +447,6 @@ NVH_UNIT_MAIN("base/jsonrpc", NVH_TEST(a_request_split_at_every_byte_is_answered
 	      NVH_TEST(too_many_calls_under_way_wait_their_turn),
 	      NVH_TEST(a_slow_reader_holds_back_only_itself),
 	      NVH_TEST(a_reader_that_stopped_is_dropped),
+	      NVH_TEST(half_requests_have_a_bound_together),
 	      NVH_TEST(connections_above_the_limit_wait),
 	      NVH_TEST(a_thousand_connections_are_served))
