@@ -37,8 +37,6 @@ int nvh_status_to_errno(const struct nvh_cpl *cpl)
 	case NVH_ST_ACCESS_DENIED:
 	case NVH_ST_LOCKDOWN:
 		return -EACCES;
-	case NVH_ST_ABORT_REQUESTED:
-		return -ECANCELED;
 	case NVH_ST_NS_NOT_READY:
 	case NVH_ST_FORMAT_IN_PROGRESS:
 	case NVH_ST_SANITIZE_IN_PROGRESS:

@@ -127,6 +127,23 @@ static int listen_off(struct target_call *call)
 	return tl_subsystem_remove_listener(t.ss, &t.addr, target_step, NULL);
 }
 
+static int refer(struct target_call *call)
+{
+	struct tl_referral referral = {.addr = t.addr};
+	int err = tl_target_add_referral(t.target, &referral);
+
+	(void)call;
+	strcpy(referral.addr.trsvcid, "1");
+	return err ? err : tl_target_add_referral(t.target, &referral);
+}
+
+void target_refer(void)
+{
+	struct target_call call = {.fn = refer};
+
+	target_do(&call, 0);
+}
+
 static int stop(struct target_call *call)
 {
 	(void)call;

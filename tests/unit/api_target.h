@@ -18,6 +18,8 @@ void target_down(void);
 const char *target_port(void);
 /* Stops or begins to listen (at the same port); stopping drops every connection. */
 void target_listen(int on);
+/* Two referrals: to this very target, and to a port where nobody is. */
+void target_refer(void);
 /* A namespace in memory; its NSID. */
 uint32_t target_add_ns(void);
 /* A namespace that keeps nothing and can be resized. */

@@ -35,6 +35,31 @@ int nvh_discover(struct nvh_host *host, const struct nvh_connect_opts *opts, nvh
 /* The same on a connected discovery controller. */
 int nvh_ctrlr_get_discovery_log(struct nvh_ctrlr *ctrlr, nvh_discover_fn done, void *arg);
 
+/* ---- probe: discover and connect in one go ---- */
+
+/* Asked about each NVM subsystem of a log (not: referrals, which are followed, and discovery
+ * subsystems). true: connect it with *opts, which are the probe's with the entry's address and NQN and
+ * may be changed; strings put there must live until the return. */
+typedef bool (*nvh_probe_fn)(void *arg, const struct nvh_discovery_entry *entry,
+			     struct nvh_connect_opts *opts);
+struct nvh_probe_result {
+	int err;		/* 0, or why no log could be read, or -ENOTCONN: none could be connected */
+	unsigned int attached;	/* connected now */
+	unsigned int already;	/* connected before, with the same parameters */
+	unsigned int failed;	/* could not be connected */
+	unsigned int failed_logs; /* discovery controllers that could not be read */
+	const char *message;	/* of the first failure; "" */
+};
+typedef void (*nvh_probe_done_fn)(void *arg, const struct nvh_probe_result *result);
+
+/* Reads the log of the discovery controller that opts names (subnqn NULL: the well-known one) and of
+ * those it refers to, each once, and connects what `ask` wants (NULL: all), in parallel. Controllers and
+ * namespaces announce themselves by nvh_host_events. done (may be NULL) follows when all is decided,
+ * never inside; with no_retry that is when each attempt was made once, else only when each is live or
+ * given up. Errors of the call as nvh_discover. Home reactor. */
+int nvh_probe(struct nvh_host *host, const struct nvh_connect_opts *opts, nvh_probe_fn ask,
+	      nvh_probe_done_fn done, void *arg, char *errbuf, size_t errbuf_len);
+
 #pragma GCC visibility pop
 #ifdef __cplusplus
 }

@@ -162,6 +162,64 @@ static void a_reactor_that_a_thread_of_the_library_serves(void)
 	target_down();
 }
 
+struct answer {
+	int calls, err;
+	unsigned int code;
+};
+
+static void on_answer(void *arg, int err, const struct nvh_cpl *cpl)
+{
+	struct answer *answer = arg;
+
+	answer->calls++;
+	answer->err = err;
+	answer->code = cpl ? nvh_cpl_code(cpl) : 0;
+}
+
+static void log_pages_and_registered_memory(void)
+{
+	static uint8_t log[512], memory[8192];
+	struct nvh_cmd cmd = {.opc = NVH_ADM_IDENTIFY};
+	struct answer answer = {0};
+	struct nvh_ctrlr *ctrlr;
+	void *dma;
+
+	target_up(1);
+	host_up();
+	CU_ASSERT_EQUAL(nvh_mem_register(host, memory, sizeof(memory)), 0);
+	ctrlr = host_connect();
+	memset(log, 0xff, sizeof(log));
+	CU_ASSERT_EQUAL(nvh_ctrlr_get_log(ctrlr, NVH_LID_SMART, 0, NVH_NSID_ALL, 0, log,
+					  sizeof(log), on_answer, &answer),
+			0);
+	CU_ASSERT_EQUAL(answer.calls, 0);
+	while (!answer.calls)
+		nvh_reactor_run(reactor, 100);
+	CU_ASSERT_EQUAL(answer.err + (int)answer.code, 0);
+	CU_ASSERT_EQUAL(log[511], 0);
+	CU_ASSERT_EQUAL(nvh_ctrlr_get_log(ctrlr, NVH_LID_SMART, 0, NVH_NSID_ALL, 0, log, 3,
+					  on_answer, &answer),
+			-EINVAL);
+	CU_ASSERT_EQUAL(nvh_ctrlr_get_log(ctrlr, NVH_LID_SMART, 0, NVH_NSID_ALL, 0, NULL, 512,
+					  on_answer, &answer),
+			-EINVAL);
+	CU_ASSERT_EQUAL(nvh_admin_submit(ctrlr, &cmd, NULL, 4096, 0, on_answer, &answer), -EINVAL);
+	CU_ASSERT_EQUAL(nvh_admin_submit(ctrlr, NULL, NULL, 0, 0, on_answer, &answer), -EINVAL);
+	CU_ASSERT_EQUAL(answer.calls, 1);
+	CU_ASSERT_EQUAL(nvh_mem_register(host, NULL, 4096), -EINVAL);
+	CU_ASSERT_EQUAL(nvh_mem_register(host, memory, SIZE_MAX), -EINVAL);
+	CU_ASSERT_EQUAL(nvh_mem_unregister(host, memory, 4096), -ENOENT);
+	CU_ASSERT_EQUAL(nvh_mem_unregister(host, memory, sizeof(memory)), 0);
+	dma = nvh_dma_alloc(10000, 4096);
+	CU_ASSERT_PTR_NOT_NULL(dma);
+	CU_ASSERT_EQUAL((uintptr_t)dma % 4096, 0);
+	nvh_dma_free(dma);
+	CU_ASSERT_PTR_NULL(nvh_dma_alloc(0, 0));
+	CU_ASSERT_PTR_NULL(nvh_dma_alloc(4096, 3000));
+	host_down();
+	target_down();
+}
+
 static int inside_err;
 
 static void inside(void *arg)
@@ -295,6 +353,78 @@ static void discovery_tells_what_there_is(void)
 	discover(&opts, &found);
 	CU_ASSERT_TRUE(found.err < 0);
 	CU_ASSERT_TRUE(found.message[0] != '\0');
+	host_down();
+	target_down();
+}
+
+struct probed {
+	int asked, done;
+	struct nvh_probe_result result;
+	bool want;
+};
+
+static bool on_ask(void *arg, const struct nvh_discovery_entry *entry,
+		   struct nvh_connect_opts *opts)
+{
+	struct probed *probed = arg;
+
+	probed->asked++;
+	CU_ASSERT_STRING_EQUAL(entry->subnqn, TARGET_NQN);
+	CU_ASSERT_STRING_EQUAL(opts->trsvcid, target_port());
+	opts->name = "probed";
+	return probed->want;
+}
+
+static void on_probed(void *arg, const struct nvh_probe_result *result)
+{
+	struct probed *probed = arg;
+
+	probed->done++;
+	probed->result = *result;
+}
+
+static void probe(struct probed *probed, const char *port)
+{
+	struct nvh_connect_opts opts;
+	char why[256];
+
+	opts_init(&opts);
+	opts.subnqn = NULL;
+	opts.trsvcid = port;
+	CU_ASSERT_EQUAL_FATAL(nvh_probe(host, &opts, on_ask, on_probed, probed, why, sizeof(why)),
+			      0);
+	CU_ASSERT_EQUAL(probed->done, 0);
+	while (!probed->done)
+		nvh_reactor_run(reactor, 100);
+	CU_ASSERT_EQUAL(probed->done, 1);
+}
+
+static void a_probe_connects_what_is_wanted_and_follows_referrals_once(void)
+{
+	struct probed no = {0}, yes = {.want = true}, again = {.want = true}, nobody = {0};
+
+	target_up(1);
+	target_refer();
+	host_up();
+	probe(&no, target_port());
+	CU_ASSERT_EQUAL(no.asked, 1); /* although the log refers to itself */
+	CU_ASSERT_EQUAL(no.result.err, 0);
+	CU_ASSERT_EQUAL(no.result.attached, 0);
+	CU_ASSERT_EQUAL(no.result.failed_logs, 1);
+	CU_ASSERT_PTR_NULL(nvh_ctrlr_next(host, NULL));
+
+	probe(&yes, target_port());
+	CU_ASSERT_EQUAL(yes.result.err, 0);
+	CU_ASSERT_EQUAL(yes.result.attached, 1);
+	CU_ASSERT_PTR_NOT_NULL(nvh_ctrlr_find(host, "probed"));
+	CU_ASSERT_PTR_NOT_NULL(nvh_ns_find(host, TARGET_NQN ":1"));
+	probe(&again, target_port());
+	CU_ASSERT_EQUAL(again.result.attached, 0);
+	CU_ASSERT_EQUAL(again.result.already, 1);
+
+	probe(&nobody, "1");
+	CU_ASSERT_TRUE(nobody.result.err < 0);
+	CU_ASSERT_EQUAL(nobody.result.failed_logs, 1);
 	host_down();
 	target_down();
 }
@@ -471,8 +601,9 @@ static void connecting_without_memory_fails_cleanly(void)
 
 NVH_UNIT_MAIN("host/api/sync", NVH_TEST(a_thread_that_drives_its_reactor_itself),
 	      NVH_TEST(a_reactor_that_a_thread_of_the_library_serves),
-	      NVH_TEST(from_a_callback_they_refuse), NVH_TEST(names_find_their_namespace),
-	      NVH_TEST(discovery_tells_what_there_is),
+	      NVH_TEST(log_pages_and_registered_memory), NVH_TEST(from_a_callback_they_refuse),
+	      NVH_TEST(names_find_their_namespace), NVH_TEST(discovery_tells_what_there_is),
+	      NVH_TEST(a_probe_connects_what_is_wanted_and_follows_referrals_once),
 	      NVH_TEST(closing_a_host_ends_what_is_under_way),
 	      NVH_TEST(its_descriptor_is_readable_when_there_is_work),
 	      NVH_TEST(after_fork_every_entry_refuses),
