@@ -39,6 +39,17 @@ done
 [ -L "$root/include/nvhost/spec" ] && die "include/nvhost/spec is a link"
 [ "$(readlink "$root/lib/libnvhost.so.0")" = "libnvhost.so.$VERSION" ] || die "soname link"
 
+for page in "$SRC"/docs/man/*.[1-8]; do
+	[ -e "$root/share/man/man${page##*.}/${page##*/}" ] || die "${page##*/} was not installed"
+done
+for unit in "$SRC"/packaging/systemd/*.service; do
+	unit=$root/lib/systemd/system/${unit##*/}
+	[ -e "$unit" ] || die "${unit##*/} was not installed"
+	grep -q '@[A-Z]*@' "$unit" && die "${unit##*/} has unfilled places"
+	program=$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$unit")
+	[ -x "$tmp/root$program" ] || die "${unit##*/} starts $program, which is not there"
+done
+
 # What the library shows to the world.
 lib=$root/lib/libnvhost.so.$VERSION
 if [ -z "$san" ]; then
@@ -103,4 +114,9 @@ grep -q carrier-pigeon "$tmp/err" || die "the line does not name the transport: 
 ./hello_world -a 127.0.0.1 -s "$port" -n $nqn --ns 77 2>"$tmp/err" && die "NSID 77 was found"
 ./hello_world -a 127.0.0.1 -s 1 -n $nqn 2>"$tmp/err" && die "port 1 was connected"
 grep -qi 'refused' "$tmp/err" || die "the line does not say refused: $(cat "$tmp/err")"
+
+make -s -C "$SRC" MODE="$MODE" DESTDIR="$tmp/root" PREFIX=/opt/nvhost uninstall >"$tmp/log" 2>&1 ||
+	{ cat "$tmp/log"; die "make uninstall"; }
+left=$(find "$tmp/root" ! -type d)
+[ -z "$left" ] || die "uninstall leaves: $left"
 echo ok
