@@ -6,6 +6,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "tests/unit/jsonrpc_fixture.h"
 
@@ -131,6 +134,67 @@ static void the_client_tells_the_servers_error_from_its_own(void)
 	fx_stop();
 }
 
+/* ---- a server that lies ------------------------------------------------------------------- */
+
+/* Accepts one caller, waits for its request, says `answer` and leaves. */
+static void play_server(int listener, const char *answer, struct client_run *run)
+{
+	pthread_t thread;
+	char request[512];
+	int fd;
+
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, client_thread, run), 0);
+	fd = accept(listener, NULL, NULL);
+	CU_ASSERT_TRUE(recv(fd, request, sizeof(request), 0) > 0);
+	CU_ASSERT_EQUAL(send(fd, answer, strlen(answer), MSG_NOSIGNAL), (ssize_t)strlen(answer));
+	close(fd);
+	pthread_join(thread, NULL);
+}
+
+static void a_server_that_lies_or_leaves_is_reported(void)
+{
+	static const struct {
+		const char *answer, *words;
+		int rc;
+	} cases[] = {
+		{"", "closed the connection", -ECONNRESET},
+		{"{\"jsonrpc\":\"2.0\",\"id\":1,\"resu", "closed the connection", -ECONNRESET},
+		{"hello", "no JSON", -EBADMSG},
+		{"[1]", "no object", -EBADMSG},
+		{"{\"id\":1,\"a\":1,\"a\":2}", "duplicate", -EBADMSG},
+		{"{\"id\":1}", "neither result nor error", -EBADMSG},
+		{"{\"id\":1,\"error\":{}}", "without a message", -EREMOTEIO},
+		{"{\"id\":null,\"error\":{\"code\":-32700,\"message\":\"bad\"}}", "bad",
+		 -EREMOTEIO},
+		{"{\"id\":7,\"result\":1} {\"method\":\"x\"}\n{\"id\":1,\"result\":2}", "", 0},
+	};
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	char dir[] = "/tmp/nvh-rpc-XXXXXX";
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/s", dir);
+	CU_ASSERT_EQUAL_FATAL(bind(listener, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	CU_ASSERT_EQUAL_FATAL(listen(listener, 1), 0);
+	for (size_t i = 0; i < NVHI_ARRAY_SIZE(cases); i++) {
+		struct client_run run = {
+			.address = sun.sun_path, .method = "m", .timeout_ms = 10000};
+
+		play_server(listener, cases[i].answer, &run);
+		if (run.rc != cases[i].rc || !strstr(run.fault.message, cases[i].words))
+			printf("  %s: %d %s\n", cases[i].answer, run.rc, run.fault.message);
+		CU_ASSERT_EQUAL(run.rc, cases[i].rc);
+		CU_ASSERT_PTR_NOT_NULL(strstr(run.fault.message, cases[i].words));
+		if (!run.rc)
+			CU_ASSERT_STRING_EQUAL(run.result, "2");
+		free(run.result);
+	}
+	close(listener);
+	unlink(sun.sun_path);
+	CU_ASSERT_EQUAL(rmdir(dir), 0);
+}
+
 NVH_UNIT_MAIN("base/jsonrpc_client", NVH_TEST(the_client_calls_over_unix_and_tcp),
 	      NVH_TEST(the_client_gets_a_large_answer_and_events),
-	      NVH_TEST(the_client_tells_the_servers_error_from_its_own))
+	      NVH_TEST(the_client_tells_the_servers_error_from_its_own),
+	      NVH_TEST(a_server_that_lies_or_leaves_is_reported))
