@@ -36,7 +36,7 @@ static void admin_finish(struct nvhi_admin *admin, int err, const struct nvh_cpl
 	admin->done(admin, err, cpl);
 }
 
-/* ---- retries --------------------------------------------------------------------------------- */
+/* ---- retries ----------------------------------------------------------------------------- */
 
 static bool admin_retry(struct nvhi_admin *admin, const struct nvh_cpl *cpl)
 {
@@ -78,7 +78,7 @@ static void admin_req_done(struct nvhi_req *req, int err, const struct nvh_cpl *
 	nvhi_admin_next(ctrlr);
 }
 
-/* ---- time ------------------------------------------------------------------------------------ */
+/* ---- time -------------------------------------------------------------------------------- */
 
 static void admin_on_timer(struct nvhi_timer *timer)
 {
@@ -121,7 +121,7 @@ static void admin_on_timer(struct nvhi_timer *timer)
 	}
 }
 
-/* ---- sending --------------------------------------------------------------------------------- */
+/* ---- sending ----------------------------------------------------------------------------- */
 
 static bool admin_room(const struct nvhi_ctrlr *ctrlr, const struct nvhi_admin *admin)
 {
@@ -248,7 +248,7 @@ void nvhi_admin_flush(struct nvhi_ctrlr *ctrlr)
 	admin_flush_list(&ctrlr->admin_retrying);
 }
 
-/* ---- commands of ours ------------------------------------------------------------------------ */
+/* ---- commands of ours -------------------------------------------------------------------- */
 
 void nvhi_ctrlr_cmd_begin(struct nvhi_ctrlr *ctrlr, const char *step, nvhi_admin_fn done)
 {

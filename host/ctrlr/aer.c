@@ -22,8 +22,7 @@ uint32_t nvhi_aer_config(const struct nvhi_ctrlr *ctrlr)
 	return ctrlr->caps.oaes & (NVH_AEN_NS_ATTR | NVH_AEN_FW_ACTIVATION | NVH_AEN_ANA);
 }
 
-/* ---- reading logs to clear events --------------------------------------------------------------
- */
+/* ---- reading logs to clear events -------------------------------------------------------- */
 
 static void aer_clear(struct nvhi_ctrlr *ctrlr, uint8_t lid)
 {
@@ -101,8 +100,7 @@ static void aer_clear_next(struct nvhi_ctrlr *ctrlr)
 	}
 }
 
-/* ---- events -----------------------------------------------------------------------------------
- */
+/* ---- events ------------------------------------------------------------------------------ */
 
 static void aer_event(struct nvhi_ctrlr *ctrlr, uint32_t dw0)
 {
@@ -126,8 +124,7 @@ static void aer_event(struct nvhi_ctrlr *ctrlr, uint32_t dw0)
 	nvhi_ctrlr_event(ctrlr, notice, type, info, lid);
 }
 
-/* ---- arming ------------------------------------------------------------------------------------
- */
+/* ---- arming ------------------------------------------------------------------------------ */
 
 static void aer_arm(struct nvhi_aer *slot);
 

@@ -27,7 +27,7 @@ void nvhi_ctrlr_opts_init(struct nvhi_ctrlr_opts *opts)
 	opts->seed = 1;
 }
 
-/* ---- events that nobody wants ---------------------------------------------------------------- */
+/* ---- events that nobody wants ------------------------------------------------------------ */
 
 void nvhi_ctrlr_events_none_state(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *ctrlr,
 				  enum nvhi_ctrlr_state state)
@@ -53,7 +53,7 @@ void nvhi_ctrlr_events_none_notice(struct nvhi_ctrlr_owner *owner, struct nvhi_c
 	(void)lid;
 }
 
-/* ---- options --------------------------------------------------------------------------------- */
+/* ---- options ----------------------------------------------------------------------------- */
 
 static int opts_check(const struct nvhi_ctrlr_opts *opts, char *errbuf, size_t errbuf_len)
 {
@@ -126,7 +126,7 @@ static int opts_adopt(struct nvhi_ctrlr *ctrlr, const struct nvhi_ctrlr_opts *op
 	return 0;
 }
 
-/* ---- creation -------------------------------------------------------------------------------- */
+/* ---- creation ---------------------------------------------------------------------------- */
 
 static void ctrlr_free(struct nvhi_ctrlr *ctrlr)
 {
@@ -227,7 +227,7 @@ void nvhi_ctrlr_destroy(struct nvhi_ctrlr *ctrlr)
 	nvhi_ctrlr_kick(ctrlr);
 }
 
-/* ---- looking at it --------------------------------------------------------------------------- */
+/* ---- looking at it ----------------------------------------------------------------------- */
 
 enum nvhi_ctrlr_state nvhi_ctrlr_state(const struct nvhi_ctrlr *ctrlr)
 {

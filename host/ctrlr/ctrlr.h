@@ -27,7 +27,7 @@
 struct nvhi_ctrlr;
 struct nvhi_ctrlr_owner;
 
-/* ---- states ------------------------------------------------------------------------------- */
+/* ---- states ------------------------------------------------------------------------------ */
 
 #define NVHI_CTRLR_STATES(X)                                                                       \
 	X(NEW, new)                 /* created, nothing sent */                                    \
@@ -52,7 +52,7 @@ enum nvhi_ctrlr_state {
 extern struct nvhi_fsm nvhi_ctrlr_fsm; /* not const: tests set `taken` to count edges */
 const char *nvhi_ctrlr_state_name(enum nvhi_ctrlr_state state);
 
-/* ---- what went wrong ---------------------------------------------------------------------- */
+/* ---- what went wrong --------------------------------------------------------------------- */
 
 struct nvhi_ctrlr_error {
 	int err; /* -errno; -EREMOTEIO when `cpl` tells more */
@@ -62,7 +62,7 @@ struct nvhi_ctrlr_error {
 	char message[256];  /* what failed, on what, what to do; no trailing newline */
 };
 
-/* ---- what it is connected to --------------------------------------------------------------- */
+/* ---- what it is connected to ------------------------------------------------------------- */
 
 /* Valid from the first LIVE on. Changes only while no I/O queue is LIVE, so that it may be read
  * from an I/O queue's reactor while that queue is LIVE. */
@@ -97,7 +97,7 @@ struct nvhi_ctrlr_caps {
 	char serial[21], model[41], firmware[9]; /* trimmed, unprintable bytes as '?' */
 };
 
-/* ---- options ------------------------------------------------------------------------------- */
+/* ---- options ----------------------------------------------------------------------------- */
 
 struct nvhi_ctrlr_opts {
 	struct nvhi_tctrlr_opts transport; /* name, addresses, NQNs, KATO, digests, timeouts, net */
@@ -121,7 +121,7 @@ struct nvhi_ctrlr_opts {
 /* Defaults of everything but addresses, NQNs, net and reactors. */
 void nvhi_ctrlr_opts_init(struct nvhi_ctrlr_opts *opts);
 
-/* ---- events to the owner ------------------------------------------------------------------- */
+/* ---- events to the owner ----------------------------------------------------------------- */
 
 enum {                             /* what differs in ns_changed */
        NVHI_NS_SIZE = 1u << 0,     /* nsze */
@@ -176,7 +176,7 @@ struct nvhi_ctrlr_owner {
 	const struct nvhi_ctrlr_events *events;
 };
 
-/* ---- life ---------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------- */
 
 /* Checks the options and allocates all that the controller will ever need but namespaces. Nothing
  * is sent before nvhi_ctrlr_start. -EINVAL (a reason goes to errbuf), -ENODEV (no such transport),
@@ -210,7 +210,7 @@ int nvhi_ctrlr_rescan(struct nvhi_ctrlr *ctrlr, struct nvhi_ctrlr_waiter *waiter
  * back-off from its first step. No effect in other states. */
 void nvhi_ctrlr_wake(struct nvhi_ctrlr *ctrlr);
 
-/* ---- looking at it ------------------------------------------------------------------------- */
+/* ---- looking at it ----------------------------------------------------------------------- */
 
 enum nvhi_ctrlr_state nvhi_ctrlr_state(const struct nvhi_ctrlr *ctrlr);
 const char *nvhi_ctrlr_name(const struct nvhi_ctrlr *ctrlr);

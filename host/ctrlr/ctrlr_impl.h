@@ -26,7 +26,7 @@
 #define NVHI_NS_MAX           65536u /* namespaces of one controller at most */
 #define NVHI_IDENTIFY_RETRIES 3u
 
-/* ---- parts -------------------------------------------------------------------------------- */
+/* ---- parts ------------------------------------------------------------------------------- */
 
 struct nvhi_aer {
 	struct nvhi_req req;
@@ -95,7 +95,7 @@ struct nvhi_scan {
 	struct nvhi_scan_slot slots[NVHI_SCAN_WIDTH];
 };
 
-/* ---- the controller ------------------------------------------------------------------------ */
+/* ---- the controller ---------------------------------------------------------------------- */
 
 struct nvhi_ctrlr {
 	uint32_t state;
@@ -169,7 +169,7 @@ struct nvhi_ctrlr {
 	bool failed_for_good;          /* `error` is why it is being deleted */
 };
 
-/* ---- life.c -------------------------------------------------------------------------------- */
+/* ---- life.c ------------------------------------------------------------------------------ */
 
 /* Moves along a legal edge, arms the new state's deadline (ms; 0: a state that needs none), tells
  * the owner. `step` says what is being waited for: it stands in the message of a timeout. */
@@ -195,7 +195,7 @@ void nvhi_ctrlr_queue_gone(struct nvhi_ctrlr *ctrlr);
 /* ctrl-loss-tmo. */
 void nvhi_ctrlr_give_up(struct nvhi_ctrlr *ctrlr);
 
-/* ---- one duty a file ------------------------------------------------------------------------- */
+/* ---- one duty a file --------------------------------------------------------------------- */
 
 /*
  * Did the reactor come to this deadline late itself (stopped, or a long turn)? Then the answer may

@@ -19,7 +19,7 @@ enum identify_step {
 	IDENTIFY_NVM,
 };
 
-/* ---- checks: pure ---------------------------------------------------------------------------- */
+/* ---- checks: pure ------------------------------------------------------------------------ */
 
 static int check_queues(const struct nvh_id_ctrlr *id, char *text, size_t len)
 {
@@ -110,7 +110,7 @@ int nvhi_identify_check(const struct nvhi_ctrlr *ctrlr, const struct nvh_id_ctrl
 	return err;
 }
 
-/* ---- unpacking: pure ------------------------------------------------------------------------- */
+/* ---- unpacking: pure --------------------------------------------------------------------- */
 
 static uint32_t caps_bytes(uint8_t shift, uint32_t page_size, uint32_t none)
 {
@@ -198,7 +198,7 @@ void nvhi_identify_nvm(const struct nvh_id_iocs_nvm *nvm, struct nvhi_ctrlr_caps
 	caps->dmsl = nvh_le64_get(nvm->dmsl);
 }
 
-/* ---- the steps ------------------------------------------------------------------------------- */
+/* ---- the steps --------------------------------------------------------------------------- */
 
 static void identify_send(struct nvhi_ctrlr *ctrlr, enum identify_step step, const char *text,
 			  uint8_t cns);

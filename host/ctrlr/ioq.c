@@ -8,10 +8,15 @@
 
 #include "host/ctrlr/ioq_impl.h"
 
+static inline void ioq_push(struct nvhi_ioq *ioq, struct nvhi_ioq_req *r)
+{
+	r->link.next = ioq->free;
+	ioq->free = &r->link;
+}
+
 int nvhi_ioq_init(struct nvhi_ioq *ioq, struct nvhi_ctrlr *ctrlr, struct nvh_reactor *reactor,
 		  uint16_t qid, uint32_t pool_size)
 {
-	nvhi_list_init(&ioq->free);
 	nvhi_list_init(&ioq->inflight);
 	nvhi_list_init(&ioq->waiters);
 	nvhi_list_init(&ioq->watches);
@@ -34,7 +39,7 @@ int nvhi_ioq_init(struct nvhi_ioq *ioq, struct nvhi_ctrlr *ctrlr, struct nvh_rea
 	for (uint32_t i = pool_size; i-- > 0;) {
 		ioq->pool[i].ioq = ioq;
 		nvhi_list_init(&ioq->pool[i].owner_link);
-		nvhi_list_add_head(&ioq->free, &ioq->pool[i].link);
+		ioq_push(ioq, &ioq->pool[i]);
 	}
 	return 0;
 }
@@ -48,7 +53,7 @@ void nvhi_ioq_fini(struct nvhi_ioq *ioq)
 	free(ioq->pool);
 }
 
-/* ---- looking at it --------------------------------------------------------------------------- */
+/* ---- looking at it ----------------------------------------------------------------------- */
 
 enum nvhi_ioq_state nvhi_ioq_state(const struct nvhi_ioq *ioq)
 {
@@ -82,8 +87,7 @@ const struct nvhi_ioq_req *nvhi_ioq_oldest(const struct nvhi_ioq *ioq)
 	return nvhi_list_first(&ioq->inflight, struct nvhi_ioq_req, link);
 }
 
-/* ---- waiting for a request ---------------------------------------------------------------------
- */
+/* ---- waiting for a request --------------------------------------------------------------- */
 
 int nvhi_ioq_wait(struct nvhi_ioq *ioq, struct nvhi_ioq_waiter *waiter)
 {
@@ -137,8 +141,7 @@ void nvhi_ioq_fail_waiters(struct nvhi_ioq *ioq)
 	}
 }
 
-/* ---- requests ----------------------------------------------------------------------------------
- */
+/* ---- requests ---------------------------------------------------------------------------- */
 
 struct nvhi_ioq_req *nvhi_ioq_get(struct nvhi_ioq *ioq)
 {
@@ -148,8 +151,8 @@ struct nvhi_ioq_req *nvhi_ioq_get(struct nvhi_ioq *ioq)
 		return NULL;
 	if (!nvhi_list_empty(&ioq->waiters) && !ioq->serving)
 		return NULL;
-	r = nvhi_list_first(&ioq->free, struct nvhi_ioq_req, link);
-	nvhi_list_del(&r->link);
+	r = nvhi_list_entry(ioq->free, struct nvhi_ioq_req, link);
+	ioq->free = r->link.next;
 	r->late = 0;
 	ioq->out++;
 	return r;
@@ -157,7 +160,7 @@ struct nvhi_ioq_req *nvhi_ioq_get(struct nvhi_ioq *ioq)
 
 void nvhi_ioq_put(struct nvhi_ioq *ioq, struct nvhi_ioq_req *r)
 {
-	nvhi_list_add_head(&ioq->free, &r->link);
+	ioq_push(ioq, r);
 	ioq->out--;
 	if (__builtin_expect(!nvhi_list_empty(&ioq->waiters), 0))
 		ioq_serve(ioq);
@@ -168,7 +171,8 @@ static void ioq_req_done(struct nvhi_req *req, int err, const struct nvh_cpl *cp
 	struct nvhi_ioq_req *r = nvhi_container_of(req, struct nvhi_ioq_req, req);
 	struct nvhi_ioq *ioq = r->ioq;
 
-	nvhi_list_del(&r->link);
+	r->link.prev->next = r->link.next; /* it goes to the pool: no need to leave it tidy */
+	r->link.next->prev = r->link.prev;
 	if (__builtin_expect(!err, 1))
 		__atomic_store_n(&ioq->completions, ioq->completions + 1, __ATOMIC_RELAXED);
 	r->done(r, err, cpl);

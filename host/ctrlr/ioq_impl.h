@@ -12,7 +12,7 @@ struct nvhi_ioq {
 	enum nvhi_ioq_state state;
 	struct nvhi_qpair *qpair;
 	const struct nvhi_transport *transport;
-	struct nvhi_list free;
+	struct nvhi_list *free;    /* a stack through link.next */
 	struct nvhi_list inflight; /* oldest first */
 	uint32_t out;              /* requests not in the pool */
 	uint32_t depth;            /* that may be out */

@@ -9,8 +9,7 @@
 
 #include "host/ctrlr/ioq_impl.h"
 
-/* ---- watching ----------------------------------------------------------------------------------
- */
+/* ---- watching ---------------------------------------------------------------------------- */
 
 void nvhi_ioq_watch(struct nvhi_ioq *ioq, struct nvhi_ioq_watch *watch, nvhi_ioq_watch_fn fn)
 {
@@ -54,8 +53,7 @@ const char *nvhi_ioq_state_name(enum nvhi_ioq_state state)
 	return names[state];
 }
 
-/* ---- the queue pair -----------------------------------------------------------------------------
- */
+/* ---- the queue pair ---------------------------------------------------------------------- */
 
 static struct nvhi_ioq *ioq_of(struct nvhi_qpair *qpair)
 {

@@ -16,7 +16,7 @@
 #define STALL_NS         (20 * NVHI_NSEC_PER_MSEC)
 #define SECOND_LOOK_NS   (5 * NVHI_NSEC_PER_MSEC)
 
-/* ---- the table ------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------- */
 
 static const char *const ctrlr_state_names[] = {
 #define X(upper, lower) [NVHI_CTRLR_##upper] = #lower,
@@ -49,8 +49,7 @@ const char *nvhi_ctrlr_state_name(enum nvhi_ctrlr_state state)
 	return ctrlr_state_names[state];
 }
 
-/* ---- states and their deadlines ---------------------------------------------------------------
- */
+/* ---- states and their deadlines ---------------------------------------------------------- */
 
 void nvhi_ctrlr_kick(struct nvhi_ctrlr *ctrlr)
 {
@@ -142,7 +141,7 @@ void nvhi_life_init(struct nvhi_ctrlr *ctrlr)
 	ctrlr->fast_fail_timer.fn = life_on_fast_fail;
 }
 
-/* ---- ending ---------------------------------------------------------------------------------- */
+/* ---- ending ------------------------------------------------------------------------------ */
 
 bool nvhi_ctrlr_is_ending(const struct nvhi_ctrlr *ctrlr)
 {
@@ -249,7 +248,7 @@ void nvhi_ctrlr_left(struct nvhi_ctrlr *ctrlr)
 	life_end(ctrlr, ctrlr->state == NVHI_CTRLR_SHUTDOWN);
 }
 
-/* ---- the queues go --------------------------------------------------------------------------- */
+/* ---- the queues go ----------------------------------------------------------------------- */
 
 static void life_teardown(struct nvhi_ctrlr *ctrlr)
 {
@@ -313,7 +312,7 @@ void nvhi_ctrlr_queue_gone(struct nvhi_ctrlr *ctrlr)
 		life_deleted(ctrlr);
 }
 
-/* ---- live ------------------------------------------------------------------------------------ */
+/* ---- live -------------------------------------------------------------------------------- */
 
 void nvhi_ctrlr_become_live(struct nvhi_ctrlr *ctrlr)
 {
@@ -333,8 +332,7 @@ void nvhi_ctrlr_become_live(struct nvhi_ctrlr *ctrlr)
 	life_tell_resetters(ctrlr, 0);
 }
 
-/* ---- what the owner asks for ------------------------------------------------------------------
- */
+/* ---- what the owner asks for ------------------------------------------------------------- */
 
 void nvhi_ctrlr_start(struct nvhi_ctrlr *ctrlr)
 {

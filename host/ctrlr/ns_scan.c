@@ -58,7 +58,7 @@ static void scan_complain(struct nvhi_ctrlr *ctrlr, uint32_t nsid, const char *w
 			 ctrlr->name, why);
 }
 
-/* ---- end of a scan --------------------------------------------------------------------------- */
+/* ---- end of a scan ----------------------------------------------------------------------- */
 
 static void scan_arm(struct nvhi_ctrlr *ctrlr, uint32_t ms)
 {
@@ -122,8 +122,7 @@ static void scan_complete(struct nvhi_ctrlr *ctrlr)
 	scan_finish(ctrlr, 0);
 }
 
-/* ---- one namespace ----------------------------------------------------------------------------
- */
+/* ---- one namespace ----------------------------------------------------------------------- */
 
 static void slot_send(struct nvhi_scan_slot *slot, enum scan_step step);
 
@@ -275,8 +274,7 @@ static void slot_start(struct nvhi_scan_slot *slot, uint32_t index)
 		slot_send(slot, SCAN_DESC);
 }
 
-/* ---- all of them ------------------------------------------------------------------------------
- */
+/* ---- all of them ------------------------------------------------------------------------- */
 
 static bool scan_is_changed(const struct nvhi_scan *scan, uint32_t nsid)
 {
@@ -326,8 +324,7 @@ static void scan_pump(struct nvhi_ctrlr *ctrlr)
 		scan_complete(ctrlr);
 }
 
-/* ---- the list ---------------------------------------------------------------------------------
- */
+/* ---- the list ---------------------------------------------------------------------------- */
 
 static int scan_append(struct nvhi_scan *scan, uint32_t nsid)
 {
@@ -432,8 +429,7 @@ static void scan_start(struct nvhi_ctrlr *ctrlr, bool full)
 	scan_list(ctrlr);
 }
 
-/* ---- asked for --------------------------------------------------------------------------------
- */
+/* ---- asked for --------------------------------------------------------------------------- */
 
 void nvhi_scan_request(struct nvhi_ctrlr *ctrlr, bool full, const uint32_t *changed, uint32_t count)
 {

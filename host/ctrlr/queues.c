@@ -68,8 +68,7 @@ static void queues_on_abort_wanted(struct nvhi_msg *msg)
 		nvhi_abort_queue(ioq->ctrlr, &ioq->abort, ioq->qid, ioq->abort_cid);
 }
 
-/* ---- together ---------------------------------------------------------------------------------
- */
+/* ---- together ---------------------------------------------------------------------------- */
 
 int nvhi_queues_init(struct nvhi_ctrlr *ctrlr)
 {

@@ -14,8 +14,7 @@
 
 #define DISCOVERY_CHUNK (32u << 10)
 
-/* ---- reading the log ---------------------------------------------------------------------------
- */
+/* ---- reading the log --------------------------------------------------------------------- */
 
 struct nvhi_discovery_read {
 	struct nvhi_ctrlr *ctrlr;

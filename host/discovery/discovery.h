@@ -8,7 +8,7 @@
 
 #include "host/ctrlr/ctrlr.h"
 
-/* ---- the log of a LIVE discovery controller -------------------------------------------------- */
+/* ---- the log of a LIVE discovery controller ---------------------------------------------- */
 
 struct nvhi_discovery_log {
 	uint64_t genctr;
@@ -26,7 +26,7 @@ typedef void (*nvhi_discovery_read_fn)(void *arg, const struct nvhi_ctrlr_error 
 /* -ENOTCONN, -ENOMEM: done is not called then. */
 int nvhi_discovery_read(struct nvhi_ctrlr *ctrlr, nvhi_discovery_read_fn done, void *arg);
 
-/* ---- connect, read, disconnect --------------------------------------------------------------- */
+/* ---- connect, read, disconnect ----------------------------------------------------------- */
 
 /* opts: as for a controller; discovery is set. One attempt (no_retry) and no keep-alive, whatever
  * opts say. done is called after the controller is gone and everything was freed but the log, which

@@ -88,8 +88,7 @@ struct fake_ctrlr {
 extern struct fake_ctrlr fakes[FAKE_CTRLRS];
 extern const struct nvhi_transport fake_transport;
 
-/* ---- the world --------------------------------------------------------------------------------
- */
+/* ---- the world --------------------------------------------------------------------------- */
 
 #define WORLD_REACTORS 4
 extern struct nvh_reactor *world[WORLD_REACTORS];
@@ -114,8 +113,7 @@ void world_stop_ms(uint64_t ms);
  */
 bool world_step(uint64_t end);
 
-/* ---- the peer ---------------------------------------------------------------------------------
- */
+/* ---- the peer ---------------------------------------------------------------------------- */
 
 void fake_init(struct fake_ctrlr *fake);
 /* Completes an Asynchronous Event Request. False when none is there. */
@@ -128,8 +126,7 @@ void fake_cut(struct fake_qpair *q, int err);
 void fake_release(struct fake_qpair *q, uint32_t count);
 uint32_t fake_held(const struct fake_qpair *q);
 
-/* ---- an owner that writes down what it is told --------------------------------------------------
- */
+/* ---- an owner that writes down what it is told ------------------------------------------- */
 
 struct test_owner {
 	struct nvhi_ctrlr_owner base;

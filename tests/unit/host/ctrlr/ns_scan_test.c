@@ -261,8 +261,7 @@ static void who_waits_for_a_rescan_is_told_its_outcome(void)
 	world_teardown();
 }
 
-/* ---- Identify Namespace: pure -------------------------------------------------------------------
- */
+/* ---- Identify Namespace: pure ------------------------------------------------------------ */
 
 static void namespace_data_is_checked_by_field(void)
 {
