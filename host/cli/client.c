@@ -35,6 +35,18 @@ static int client_socket(char *path, size_t len)
 	return nvd_runtime_path(NVD_SOCKET, path, len);
 }
 
+/* In a folder that somebody else owns, somebody else's daemon would hear our secrets. */
+static int client_check_folder(struct nvhi_rpc_fault *fault)
+{
+	char dir[4096];
+	int rc;
+
+	if (nvc_client_socket || getenv("NVHOST_SOCKET"))
+		return 0;
+	rc = nvd_runtime_path(NULL, dir, sizeof(dir));
+	return rc ? rc : nvd_check_private_dir(dir, fault->message, sizeof(fault->message));
+}
+
 static int client_open(struct nvhi_rpc_fault *fault)
 {
 	char path[4096];
@@ -42,6 +54,9 @@ static int client_open(struct nvhi_rpc_fault *fault)
 
 	if (client_connection)
 		return 0;
+	rc = client_check_folder(fault);
+	if (rc)
+		return rc;
 	rc = client_socket(path, sizeof(path));
 	if (rc) {
 		snprintf(fault->message, sizeof(fault->message), "no place for a socket: %s",

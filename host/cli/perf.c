@@ -3,11 +3,14 @@
  * measured), the live line, and the sum.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/reactor.h"
@@ -33,6 +36,10 @@ struct perf {
 	unsigned int nr_jobs, running;
 	struct nvhi_timer tick; /* live line */
 	uint64_t last_progress;
+	struct nvhi_timer overdue; /* the time is up and I/O is still under way */
+	uint64_t overdue_progress;
+	struct nvhi_source signals;
+	bool interrupted;
 	struct rusage before, after;
 };
 
@@ -298,13 +305,20 @@ static void perf_start_job(void *arg)
 	perf_job_start(arg);
 }
 
-static void perf_tick(struct nvhi_timer *timer)
+static uint64_t perf_progress(const struct perf *p)
 {
-	struct perf *p = nvhi_container_of(timer, struct perf, tick);
 	uint64_t done = 0;
 
 	for (unsigned int i = 0; i < p->nr_jobs; i++)
 		done += atomic_load_explicit(&p->jobs[i].progress, memory_order_relaxed);
+	return done;
+}
+
+static void perf_tick(struct nvhi_timer *timer)
+{
+	struct perf *p = nvhi_container_of(timer, struct perf, tick);
+	uint64_t done = perf_progress(p);
+
 	fprintf(stderr, "\r%s: %llu IOPS, %.1f MiB/s   ", p->opts.rw,
 		(unsigned long long)(done - p->last_progress),
 		(double)(done - p->last_progress) * (double)p->opts.bs / 1048576);
@@ -332,6 +346,92 @@ static int perf_make_jobs(struct perf *p)
 	return 0;
 }
 
+/* ---- ending early ------------------------------------------------------------------------- */
+
+#define PERF_GRACE_NS (10 * NVHI_NSEC_PER_SEC)
+
+static void perf_stop_job(void *arg)
+{
+	perf_job_stop(arg, false);
+}
+
+static void perf_cancel_job(void *arg)
+{
+	perf_job_stop(arg, true);
+}
+
+static void perf_stop(struct perf *p, void (*how)(void *arg))
+{
+	for (unsigned int i = 0; i < p->nr_jobs; i++) {
+		while (nvh_reactor_post(p->reactors[i], how, &p->jobs[i]) == -ENOMEM)
+			sched_yield();
+	}
+}
+
+/* A target that went away holds its I/O for as long as it may come back: not a measurement. */
+static void perf_overdue(struct nvhi_timer *timer)
+{
+	struct perf *p = nvhi_container_of(timer, struct perf, overdue);
+	uint64_t done = perf_progress(p);
+
+	if (done == p->overdue_progress)
+		perf_stop(p, perf_cancel_job);
+	p->overdue_progress = done;
+	nvhi_timer_arm(p->reactors[0], timer, PERF_GRACE_NS);
+}
+
+/* The first Ctrl-C ends it with a result, the second cancels what is still under way. */
+static int perf_signal(struct nvhi_source *source, unsigned int events)
+{
+	struct perf *p = nvhi_container_of(source, struct perf, signals);
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(source->fd, &info, sizeof(info)) != sizeof(info))
+		return 0;
+	perf_stop(p, p->interrupted ? perf_cancel_job : perf_stop_job);
+	p->interrupted = true;
+	return 1;
+}
+
+static void perf_watch(struct perf *p)
+{
+	uint64_t due = (uint64_t)((p->opts.ramp + p->opts.runtime) * 1e9);
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	p->signals.fd = -1;
+	if (fd >= 0 &&
+	    nvhi_source_add(p->reactors[0], &p->signals, fd, NVHI_READABLE, perf_signal) < 0)
+		close(fd);
+	p->overdue.fn = perf_overdue;
+	if (p->opts.runtime > 0)
+		nvhi_timer_arm(p->reactors[0], &p->overdue, due);
+	p->tick.fn = perf_tick;
+	if (isatty(STDERR_FILENO) && p->format == NVC_NORMAL)
+		nvhi_timer_arm(p->reactors[0], &p->tick, NVHI_NSEC_PER_SEC);
+}
+
+static void perf_unwatch(struct perf *p)
+{
+	int fd = p->signals.fd;
+
+	nvhi_timer_cancel(p->reactors[0], &p->overdue);
+	if (nvhi_timer_armed(&p->tick)) {
+		nvhi_timer_cancel(p->reactors[0], &p->tick);
+		fprintf(stderr, "\r%60s\r", "");
+	}
+	if (fd >= 0) {
+		nvhi_source_remove(p->reactors[0], &p->signals);
+		close(fd);
+	}
+}
+
 static int perf_run(struct perf *p)
 {
 	int rc = 0;
@@ -341,16 +441,11 @@ static int perf_run(struct perf *p)
 		rc = nvh_reactor_post(p->reactors[i], perf_start_job, &p->jobs[i]);
 	if (rc)
 		return nvc_fail("cannot start: %s", strerror(-rc));
-	p->tick.fn = perf_tick;
-	if (isatty(STDERR_FILENO) && p->format == NVC_NORMAL)
-		nvhi_timer_arm(p->reactors[0], &p->tick, NVHI_NSEC_PER_SEC);
+	perf_watch(p);
 	getrusage(RUSAGE_SELF, &p->before);
 	nvh_reactor_loop(p->reactors[0]);
 	getrusage(RUSAGE_SELF, &p->after);
-	if (nvhi_timer_armed(&p->tick)) {
-		nvhi_timer_cancel(p->reactors[0], &p->tick);
-		fprintf(stderr, "\r%60s\r", "");
-	}
+	perf_unwatch(p);
 	return 0;
 }
 

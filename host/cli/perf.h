@@ -40,6 +40,7 @@ struct perf_slot {
 	uint64_t block; /* in units of bs, from the job's first */
 	uint8_t dir;
 	bool checking; /* read back at the end */
+	bool sent;     /* the library has it */
 	uint32_t gen;  /* verify: what is written, or expected */
 	struct iovec iov;
 	struct nvh_io io; /* last: nvh_io_size() bytes */
@@ -81,6 +82,9 @@ int perf_job_init(struct perf_job *job, const struct perf_opts *opts, struct nvh
 void perf_job_free(struct perf_job *job);
 /* Starts; on the reactor's thread. job->done comes there when the last I/O is back. */
 void perf_job_start(struct perf_job *job);
+
+/* Sends nothing more; with `cancel` what is under way ends too. On the reactor's thread. */
+void perf_job_stop(struct perf_job *job, bool cancel);
 
 /* perf_verify.c: fills lbas blocks with tags for (lba, gen); checks them: 0, or -1 with the reason.
  */

@@ -206,6 +206,7 @@ static int perf_send(struct perf_job *job, struct perf_slot *slot)
 	slot->io.op = slot->dir == PERF_READ ? NVH_IO_READ : NVH_IO_WRITE;
 	slot->io.flags = slot->dir == PERF_WRITE && job->opts->fua ? NVH_IO_FUA : 0;
 	slot->io.lba = job->first_lba + slot->block * job->lbas_per_block;
+	slot->sent = true;
 	return nvh_submit(job->channel, &slot->io);
 }
 
@@ -248,6 +249,7 @@ static void perf_next(struct perf_job *job, struct perf_slot *slot, uint64_t now
 	}
 	rc = perf_send(job, slot);
 	if (rc) {
+		slot->sent = false;
 		perf_error(job, slot, rc, NULL);
 		perf_settle(job, slot, false);
 		perf_put(job);
@@ -306,6 +308,7 @@ static void perf_done(void *arg, int err, const struct nvh_cpl *cpl)
 	uint64_t now = nvhi_reactor_clock(job->reactor);
 	bool ok = !err && !nvh_cpl_is_error(cpl);
 
+	slot->sent = false;
 	if (!ok) {
 		perf_error(job, slot, err, cpl);
 	} else {
@@ -350,4 +353,18 @@ void perf_job_start(struct perf_job *job)
 		perf_next(job, perf_slot(job, i), nvhi_reactor_clock(job->reactor));
 	job->starting = false;
 	perf_put(job);
+}
+
+void perf_job_stop(struct perf_job *job, bool cancel)
+{
+	if (!job->channel)
+		return; /* it is over */
+	job->stopping = true;
+	/* The last I/O under way takes those with it that are parked. */
+	for (uint32_t i = 0; cancel && i < job->opts->iodepth; i++) {
+		struct perf_slot *slot = perf_slot(job, i);
+
+		if (slot->sent)
+			nvh_cancel(job->channel, &slot->io);
+	}
 }

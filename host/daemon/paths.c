@@ -106,10 +106,28 @@ static int paths_make_parents(char *path)
 	return 0;
 }
 
+int nvd_check_private_dir(const char *path, char *err, size_t err_len)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0) {
+		int rc = -errno;
+
+		snprintf(err, err_len, "%s: %s", path, strerror(-rc));
+		return rc;
+	}
+	if (S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022))
+		return 0;
+	snprintf(err, err_len,
+		 "%s is not a folder of our own that only we may write to (owner %u, mode %04o): "
+		 "remove it, or name another with NVHOST_RUNTIME_DIR",
+		 path, (unsigned int)st.st_uid, (unsigned int)(st.st_mode & 07777));
+	return -EPERM;
+}
+
 int nvd_make_private_dir(const char *path, char *err, size_t err_len)
 {
 	char copy[512];
-	struct stat st;
 	int rc;
 
 	if (snprintf(copy, sizeof(copy), "%s", path) >= (int)sizeof(copy))
@@ -121,17 +139,5 @@ int nvd_make_private_dir(const char *path, char *err, size_t err_len)
 		snprintf(err, err_len, "cannot make the folder %s: %s", copy, strerror(-rc));
 		return rc;
 	}
-	if (lstat(path, &st) < 0) {
-		rc = -errno;
-		snprintf(err, err_len, "%s: %s", path, strerror(-rc));
-		return rc;
-	}
-	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022)) {
-		snprintf(err, err_len,
-			 "%s is not a folder of our own that only we may write to (owner %u, mode "
-			 "%04o): remove it, or name another with NVHOST_RUNTIME_DIR",
-			 path, (unsigned int)st.st_uid, (unsigned int)(st.st_mode & 07777));
-		return -EPERM;
-	}
-	return 0;
+	return nvd_check_private_dir(path, err, err_len);
 }

@@ -25,6 +25,9 @@ int nvd_config_path(unsigned int index, const char *file, char *ret_path, size_t
  * nobody else may write to it. A reason in err. */
 int nvd_make_private_dir(const char *path, char *err, size_t err_len);
 
+/* The same look without making it: -ENOENT, -EPERM (whoever owns it could answer in our name). */
+int nvd_check_private_dir(const char *path, char *err, size_t err_len);
+
 #define NVD_SOCKET "nvhostd.sock"
 #define NVD_STATE  "state.json"
 

@@ -3,8 +3,11 @@
 that parses, data that comes back, wrong input that gets one line which names it."""
 import json
 import os
+import re
+import signal
+import subprocess
 
-from lib import BIN, NQN, Target, run
+from lib import BIN, NQN, Target, run, wait_for
 
 
 def one_line(env, *args, needle, status=None):
@@ -151,6 +154,11 @@ def data(env):
              needle="/nonexistent", status=1)
 
 
+def signals_blocked(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return int(re.search(r"SigBlk:\s+(\w+)", f.read()).group(1), 16) & 2
+
+
 def perf(env, target):
     result = env.json("perf", "nvh0n1", "rw=randrw", "bs=4k", "iodepth=16", "runtime=0.5",
                       "verify=1", "size=16M")
@@ -161,6 +169,13 @@ def perf(env, target):
     assert result["write"]["bytes"] == 16 << 20, result["write"]
     text = env.nvhost("perf", "nvh0n1", "--rw=randread", "--runtime=0.3", "--numjobs=2").stdout
     assert "IOPS=" in text and "cpu" in text, text
+    # Ctrl-C ends it with a result.
+    process = env.popen(os.path.join(BIN, "nvhost"), "perf", "nvh0n1", "runtime=60", "-o", "json",
+                        stdout=subprocess.PIPE, text=True)
+    wait_for("perf to watch for signals", lambda: signals_blocked(process.pid))
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0 and json.loads(out)["seconds"] < 50, out
     one_line(env, "perf", "nvh0n1", "bs=1000", needle="--bs 1000", status=1)
     one_line(env, "perf", *target.at, "-n", NQN, "--nsid", "9", needle=f"{NQN}:9", status=1)
 

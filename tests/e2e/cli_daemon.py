@@ -79,6 +79,7 @@ def says_why_it_cannot_start(env):
     os.chmod(env.path("run"), 0o777)
     done = env.nvhost("list", ok=False)
     assert "nvhostd: " in done.stderr and env.path("run") in done.stderr, done.stderr
+    assert "only we may write" in done.stderr, done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
     os.chmod(env.path("run"), 0o700)
     env.vars["NVHOST_LOG"] = "frob:debug"
