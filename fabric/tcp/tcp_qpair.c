@@ -124,19 +124,15 @@ void nvhi_tcp_close(struct nvhi_tcp_qpair *q)
 	q->eager = false;
 }
 
-/* One line for a loss: loud when the peer broke the protocol; the rest is told to the owner, who
- * knows what it means. */
-static void log_loss(const struct nvhi_tcp_qpair *q, int err)
+/* The owner of the queue is told the same words and decides how loud they are said. */
+static void log_loss(const struct nvhi_tcp_qpair *q)
 {
 	const struct nvhi_addr *addr = &q->qpair.tctrlr->opts.addr;
 	char text[NVHI_ADDR_TEXT_MAX];
 
-	if (err == -EPROTO)
-		nvhi_log(WARN, TCP, "%s: %s", q->qpair.name, q->qpair.why);
-	else
-		nvhi_log(DEBUG, TCP, "%s: %s%s%s", q->qpair.name,
-			 q->state == NVHI_TCP_LIVE ? "" : nvhi_addr_text(addr, text, sizeof(text)),
-			 q->state == NVHI_TCP_LIVE ? "" : ": ", q->qpair.why);
+	nvhi_log(INFO, TCP, "%s: %s%s%s", q->qpair.name,
+		 q->state == NVHI_TCP_LIVE ? "" : nvhi_addr_text(addr, text, sizeof(text)),
+		 q->state == NVHI_TCP_LIVE ? "" : ": ", q->qpair.why);
 }
 
 /* From now on nothing is sent or believed; `linger`: a TermReq is on its way to the peer. */
@@ -145,7 +141,7 @@ static void lose(struct nvhi_tcp_qpair *q, int err, bool linger)
 	bool connecting = q->state != NVHI_TCP_LIVE;
 
 	q->err = err;
-	log_loss(q, err);
+	log_loss(q);
 	nvhi_tcp_tx_stop(q);
 	nvhi_tcp_set_state(q, NVHI_TCP_LOST);
 	nvhi_tcp_tell(q, connecting ? NVHI_TCP_TELL_CONNECTED : NVHI_TCP_TELL_LOST);
@@ -191,8 +187,12 @@ void nvhi_tcp_fail_proto(struct nvhi_tcp_qpair *q, const struct nvhi_pdu_error *
 
 	if (q->state >= NVHI_TCP_LOST)
 		return;
-	snprintf(q->qpair.why, sizeof(q->qpair.why), "protocol error in %s: %s",
-		 nvh_tcp_pdu_name(type), nvhi_pdu_error_text(error, text, sizeof(text)));
+	nvhi_pdu_error_text(error, text, sizeof(text));
+	if (nvhi_pdu_hlen(type))
+		snprintf(q->qpair.why, sizeof(q->qpair.why), "protocol error in %s: %s",
+			 nvh_tcp_pdu_name(type), text);
+	else
+		snprintf(q->qpair.why, sizeof(q->qpair.why), "protocol error: %s", text);
 	lose(q, -EPROTO, send_term_req(q, error));
 }
 

@@ -345,7 +345,7 @@ static const struct lie lies[] = {
 	LIE(a_command_for_a_host, "PDU type 4", 2),
 	LIE(h2c_data_for_a_host, "PDU type 6", 2),
 	LIE(the_type_that_does_not_exist, "PDU type 8", 1),
-	LIE(type_255, "PDU type 255", 1),
+	LIE(type_255, "nvh0/q1: protocol error: PDU type 255 does not exist", 1),
 	LIE(zeroes_without_end, "PDU type 0", 2),
 	LIE(a_termreq_too_long, "PLEN 177", 1),
 };
