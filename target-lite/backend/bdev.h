@@ -78,7 +78,7 @@ struct tl_bdev {
 	uint32_t physical_block_size;
 	uint64_t blocks;
 	bool inline_io;   /* submit always completes inline: buffers need not outlive the call */
-	bool lends;       /* lend gives memory for every read of at most 128 KiB */
+	bool lends;       /* lend gives memory for every read of at most 4 MiB */
 	bool write_cache; /* a completed write may be lost until a flush */
 	bool read_only;
 	struct nvhi_list users; /* struct tl_bdev_user */

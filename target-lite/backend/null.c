@@ -1,6 +1,6 @@
 /*
  * A block device that forgets writes and reads as zeroes: what remains is the cost of everything
- * else. Reads up to a bound lend one page-cached run of zeroes. Any reactor; inline.
+ * else. Reads lend one run of zeroes. Any reactor; inline.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,7 +9,8 @@
 #include "base/spec/nvme_status.h"
 #include "target-lite/backend/bdev_impl.h"
 
-static const uint8_t null_zeroes[1u << 20];
+/* As much as one command may read; never written, so never resident. */
+static uint8_t null_zeroes[4u << 20];
 
 static void null_submit(struct tl_bdev *bdev, struct tl_bdev_io *io)
 {

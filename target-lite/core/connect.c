@@ -163,6 +163,12 @@ static void connect_io(struct tl_subsystem *ss, struct tl_request *req)
 
 static void connect_back(struct tl_request *req);
 
+/* What a peer sends goes into the log only as far as it is text. */
+static const char *connect_nqn_text(const char *nqn)
+{
+	return memchr(nqn, 0, TL_NQN_SIZE) && tl_nqn_valid(nqn) ? nqn : "what is no NQN";
+}
+
 static void connect_on_mgmt(struct nvhi_msg *msg)
 {
 	struct tl_request *req = nvhi_container_of(msg, struct tl_request, msg);
@@ -189,8 +195,8 @@ static void connect_on_mgmt(struct nvhi_msg *msg)
 	else
 		connect_io(ss, req);
 	if (req->first_error)
-		nvhi_log(INFO, TARGET, "%s: Connect to %.223s refused: %s", qpair->peer,
-			 data->subnqn,
+		nvhi_log(INFO, TARGET, "%s: Connect to %s refused: %s", qpair->peer,
+			 connect_nqn_text(data->subnqn),
 			 nvh_fabrics_status_text(req->first_error >> 8 & 7,
 						 req->first_error & 0xff));
 	connect_back(req);

@@ -54,13 +54,15 @@ static bool disc_addr_any(const char *traddr)
 	return !strcmp(traddr, "0.0.0.0") || !strcmp(traddr, "::");
 }
 
-/* A listener on all addresses is announced by the one at which this host came in. */
-static void disc_entry_local(struct nvh_discovery_log_entry *e, const struct tl_qpair *qpair,
-			     const struct tl_listen_addr *addr)
+/*
+ * A listener on all addresses is announced by the one at which this host came in; to a host of the
+ * other family not at all: there is no address to give it.
+ */
+static bool disc_announced(const struct tl_qpair *qpair, const struct tl_subsystem_listener *sl)
 {
-	if (disc_addr_any(addr->traddr) && qpair->local[0] &&
-	    qpair->listen_addr.trtype == addr->trtype)
-		tl_pad(e->traddr, sizeof(e->traddr), qpair->local);
+	return !sl->adding && (!disc_addr_any(sl->addr.traddr) ||
+			       (qpair->local[0] && qpair->listen_addr.trtype == sl->addr.trtype &&
+				qpair->listen_addr.adrfam == sl->addr.adrfam));
 }
 
 static void disc_put_listener(struct disc_window *w, const struct tl_qpair *qpair,
@@ -76,7 +78,8 @@ static void disc_put_listener(struct disc_window *w, const struct tl_qpair *qpai
 	}
 	memset(&e, 0, sizeof(e));
 	disc_entry_addr(&e, &sl->addr);
-	disc_entry_local(&e, qpair, &sl->addr);
+	if (disc_addr_any(sl->addr.traddr))
+		tl_pad(e.traddr, sizeof(e.traddr), qpair->local);
 	e.subtype = (uint8_t)ss->type;
 	e.treq = sl->secure_channel ? NVH_TREQ_REQUIRED
 				    : NVH_TREQ_NOT_SPECIFIED | NVH_TREQ_DISABLE_SQFLOW;
@@ -122,7 +125,7 @@ static void disc_build(const struct tl_request *req, struct disc_window *w)
 	nvhi_list_for_each(ss, &target->subsystems, link)
 		if (disc_visible(ss, ctrlr))
 			nvhi_list_for_each(sl, &ss->listeners, link)
-				if (!sl->adding)
+				if (disc_announced(req->qpair, sl))
 					disc_put_listener(w, req->qpair, sl);
 	nvhi_list_for_each(referral, &target->referrals, link)
 		disc_put_referral(w, referral);

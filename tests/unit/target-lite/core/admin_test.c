@@ -438,6 +438,36 @@ static void the_discovery_log_lists_what_the_host_may_see(void)
 	tt_teardown();
 }
 
+static void a_wildcard_listener_is_announced_where_the_host_came_in(void)
+{
+	struct tl_listen_addr any = {TL_TRTYPE_TCP, TL_ADRFAM_IPV4, "0.0.0.0", "4430"};
+	struct tl_listen_addr any6 = {TL_TRTYPE_TCP, TL_ADRFAM_IPV6, "::", "4430"};
+	struct nvh_discovery_log_header *hdr;
+	struct nvh_discovery_log_entry *e;
+	struct tt_qpair *disc;
+	struct tt_cmd *log;
+
+	tt_setup(1);
+	CU_ASSERT_EQUAL(tl_subsystem_add_listener(tt_subsystem(), &any, false, TL_ANA_OPTIMIZED,
+						  tt_done, NULL, NULL),
+			0);
+	CU_ASSERT_EQUAL(tl_subsystem_add_listener(tt_subsystem(), &any6, false, TL_ANA_OPTIMIZED,
+						  tt_done, NULL, NULL),
+			0);
+	tt_run();
+	disc = tt_admin(0, TL_DISCOVERY_NQN, 0);
+	log = tt_log(disc, NVH_LID_DISCOVERY, 0, 4096);
+	hdr = (struct nvh_discovery_log_header *)log->data;
+	e = (struct nvh_discovery_log_entry *)(hdr + 1);
+	CU_ASSERT_EQUAL(nvh_le64_get(hdr->numrec), 2); /* it came by IPv4 */
+	CU_ASSERT_EQUAL(memcmp(e[1].traddr, "192.0.2.1   ", 12), 0);
+	CU_ASSERT_EQUAL(memcmp(e[1].trsvcid, "4430  ", 6), 0);
+	tt_cmd_free(log);
+	tt_break(disc);
+	tt_free(disc);
+	tt_teardown();
+}
+
 static void every_window_of_a_long_discovery_log_fits_the_whole(void)
 {
 	struct tt_qpair *disc;
@@ -529,6 +559,7 @@ NVH_UNIT_MAIN("target-lite/core/admin", NVH_TEST(identify_controller_says_what_t
 	      NVH_TEST(an_event_that_was_not_asked_for_is_not_sent),
 	      NVH_TEST(abort_ends_what_waits_and_says_what_it_could_not),
 	      NVH_TEST(the_discovery_log_lists_what_the_host_may_see),
+	      NVH_TEST(a_wildcard_listener_is_announced_where_the_host_came_in),
 	      NVH_TEST(every_window_of_a_long_discovery_log_fits_the_whole),
 	      NVH_TEST(a_persistent_discovery_controller_hears_of_changes),
 	      NVH_TEST(commands_wait_for_cc_en))
