@@ -99,10 +99,6 @@ static void add_failed(struct nvhi_rpc_call *call, const struct tl_subsystem *ss
 		nvhi_rpc_error(call, NVHI_RPC_INTERNAL_ERROR,
 			       "%s has its max_namespaces of %u already", ss->nqn, ss->max_nsid);
 		break;
-	case -EBUSY:
-		nvhi_rpc_error(call, NVHI_RPC_INTERNAL_ERROR,
-			       "bdev '%.255s' is in use by another namespace", p->bdev_name);
-		break;
 	default:
 		tl_rpc_done(call, err);
 		break;
@@ -114,6 +110,7 @@ static void nvmf_subsystem_add_ns(struct nvhi_rpc_call *call)
 	struct add_ns p = {0};
 	struct tl_ns_opts opts;
 	struct tl_subsystem *ss;
+	struct tl_bdev *bdev;
 	uint32_t nsid = 0;
 	int rc;
 
@@ -124,6 +121,13 @@ static void nvmf_subsystem_add_ns(struct nvhi_rpc_call *call)
 		return;
 	if (ss->type != TL_SUBSYSTEM_NVM) {
 		tl_rpc_bad_param(call, "nqn", "the discovery subsystem has no namespaces");
+		return;
+	}
+	/* As in SPDK, a namespace has its bdev for itself. */
+	bdev = tl_bdev_find(&ss->target->bdevs, opts.bdev_name);
+	if (bdev && !nvhi_list_empty(&bdev->users)) {
+		tl_rpc_bad_param(call, "namespace.bdev_name",
+				 "'%.255s' is in use by another namespace", opts.bdev_name);
 		return;
 	}
 	rc = tl_subsystem_add_ns(ss, &opts, add_done, call, &nsid);

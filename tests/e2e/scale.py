@@ -9,12 +9,12 @@ from lib import BIN, NQN, Target, run, wait_for
 def sixty_four_controllers(env):
     target = Target(env, listen=False, name="many")
     target.rpc("nvmf_create_transport", trtype="TCP")
-    target.rpc("bdev_malloc_create", name="M", num_blocks=2048, block_size=512)
     port = None
     for i in range(64):
         nqn = f"{NQN}:c{i}"
         target.rpc("nvmf_create_subsystem", nqn=nqn, allow_any_host=True, serial_number=f"S{i}")
-        target.rpc("nvmf_subsystem_add_ns", nqn=nqn, namespace={"bdev_name": "M"})
+        target.rpc("bdev_malloc_create", name=f"M{i}", num_blocks=2048, block_size=512)
+        target.rpc("nvmf_subsystem_add_ns", nqn=nqn, namespace={"bdev_name": f"M{i}"})
         target.rpc("nvmf_subsystem_add_listener", nqn=nqn, listen_address={
             "trtype": "TCP", "traddr": "127.0.0.1", "trsvcid": str(port or 0)})
         if port is None:

@@ -255,6 +255,10 @@ static void a_namespace_is_added_listed_and_removed(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(rpc_text, "\"claimed\":true"));
 	RPC_FAILS(&t, "nvmf_subsystem_add_ns",
 		  "{\"nqn\":\"" NQN "\",\"namespace\":{\"bdev_name\":\"N0\",\"nsid\":3}}",
+		  NVHI_RPC_INVALID_PARAMS, "in use");
+	RPC_OK(&t, "bdev_null_create", "{\"name\":\"N1\",\"block_size\":512,\"num_blocks\":8}");
+	RPC_FAILS(&t, "nvmf_subsystem_add_ns",
+		  "{\"nqn\":\"" NQN "\",\"namespace\":{\"bdev_name\":\"N1\",\"nsid\":3}}",
 		  NVHI_RPC_INVALID_PARAMS, "3 is taken");
 	RPC_GIVES(&t, "nvmf_subsystem_remove_ns", "{\"nqn\":\"" NQN "\",\"nsid\":3}", "true");
 	RPC_OK(&t, "bdev_get_bdevs", "{\"name\":\"N0\"}");
