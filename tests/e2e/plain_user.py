@@ -2,6 +2,7 @@
 """A plain user without hugepages: discover, connect, mount, read, write, umount, disconnect."""
 import os
 import pwd
+import shutil
 import subprocess
 
 from lib import BIN, NQN, Target, run, skip
@@ -41,8 +42,11 @@ def main(env):
             skip("/dev/fuse is not open to plain users on this machine (mode 0666 is usual)")
         # fusermount3 is setuid: it needs its new privilege.
         prefix = [p for p in prefix if p not in ("--no-new-privs", "--bounding-set=-all")]
-        if subprocess.run(prefix + ["test", "-x", os.path.join(BIN, "nvhost")]).returncode:
-            skip(f"user nobody cannot reach {BIN}")
+        # The tree may lie where nobody may look.
+        variables["BIN"] = env.path("bin")
+        os.mkdir(variables["BIN"])
+        for program in ("nvhost", "nvhostd"):
+            shutil.copy(os.path.join(BIN, program), variables["BIN"])
     else:
         os.mkdir(env.path("home"))
     variables["HOME"] = env.path("home")
