@@ -35,6 +35,8 @@ enum nvhi_tcp_state {
 #undef NVHI_X
 };
 #define NVHI_TCP_STATE_COUNT (NVHI_TCP_REVOKED + 1)
+/* Not const: who wants to see which edges are taken sets its table. */
+extern struct nvhi_fsm nvhi_tcp_fsm;
 
 /* ---- a command's slot -------------------------------------------------------------------- */
 

@@ -37,7 +37,7 @@ static const uint32_t edges[NVHI_TCP_STATE_COUNT] = {
 	[NVHI_TCP_REVOKING] = TO(REVOKED),
 	[NVHI_TCP_REVOKED] = 0,
 };
-static const struct nvhi_fsm tcp_fsm = NVHI_FSM_INIT("qpair", state_names, edges);
+struct nvhi_fsm nvhi_tcp_fsm = NVHI_FSM_INIT("qpair", state_names, edges);
 
 /* ---- states and deadlines ---------------------------------------------------------------- */
 
@@ -48,7 +48,7 @@ int nvhi_tcp_set_deadline(struct nvhi_tcp_qpair *q, uint32_t ms)
 
 void nvhi_tcp_set_state(struct nvhi_tcp_qpair *q, enum nvhi_tcp_state state)
 {
-	nvhi_fsm_set(&tcp_fsm, &q->state, state, NVHI_LOG_TCP, q->qpair.name);
+	nvhi_fsm_set(&nvhi_tcp_fsm, &q->state, state, NVHI_LOG_TCP, q->qpair.name);
 	if (state == NVHI_TCP_CONNECTING || state == NVHI_TCP_IC || state == NVHI_TCP_CONNECT)
 		/* Armed since connect began: this cannot fail. */
 		nvhi_tcp_set_deadline(q, q->qpair.tctrlr->opts.connect_timeout_ms);
@@ -124,15 +124,19 @@ void nvhi_tcp_close(struct nvhi_tcp_qpair *q)
 	q->eager = false;
 }
 
-/* The owner of the queue is told the same words and decides how loud they are said. */
+/* What the peer did wrong is logged here, once; any other loss by the owner of the queue, who is
+ * told the same words and knows what it means (an attempt of many, a target that went away). */
 static void log_loss(const struct nvhi_tcp_qpair *q)
 {
 	const struct nvhi_addr *addr = &q->qpair.tctrlr->opts.addr;
+	bool accused = q->err == -EPROTO || q->err == -ECONNABORTED;
 	char text[NVHI_ADDR_TEXT_MAX];
 
-	nvhi_log(INFO, TCP, "%s: %s%s%s", q->qpair.name,
-		 q->state == NVHI_TCP_LIVE ? "" : nvhi_addr_text(addr, text, sizeof(text)),
-		 q->state == NVHI_TCP_LIVE ? "" : ": ", q->qpair.why);
+	if (accused)
+		nvhi_log(WARN, TCP, "%s: %s", q->qpair.name, q->qpair.why);
+	else
+		nvhi_log(DEBUG, TCP, "%s: %s: %s", q->qpair.name,
+			 nvhi_addr_text(addr, text, sizeof(text)), q->qpair.why);
 }
 
 /* From now on nothing is sent or believed; `linger`: a TermReq is on its way to the peer. */
