@@ -252,7 +252,7 @@ static int daemon_log(const struct daemon_opts *opts, const struct daemon_places
 {
 	char culprit[64];
 
-	nvhi_log_configure("all:info", culprit, sizeof(culprit));
+	nvhi_log_configure("all:info,tcp:warn", culprit, sizeof(culprit));
 	if (nvhi_log_configure_env(culprit, sizeof(culprit)) < 0) {
 		snprintf(err, err_len, "NVHOST_LOG: unknown component or level '%s'", culprit);
 		return -EINVAL;
