@@ -84,7 +84,7 @@ enum nvhi_path_state {
 	NVHI_PATH_STATES(X)
 #undef X
 };
-extern const struct nvhi_fsm nvhi_path_fsm;
+extern struct nvhi_fsm nvhi_path_fsm;
 
 struct nvhi_path {
 	struct nvh_ns *head; /* NULL: refused */

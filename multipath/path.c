@@ -21,7 +21,7 @@ static const uint32_t path_edges[] = {
 	[NVHI_PATH_MERGED] = NVHI_FSM_TO(NVHI_PATH_LEAVING),
 	[NVHI_PATH_LEAVING] = 0,
 };
-const struct nvhi_fsm nvhi_path_fsm = NVHI_FSM_INIT("path", path_state_names, path_edges);
+struct nvhi_fsm nvhi_path_fsm = NVHI_FSM_INIT("path", path_state_names, path_edges);
 
 static void path_set_state(struct nvhi_path *path, enum nvhi_path_state state)
 {

@@ -25,7 +25,7 @@ static const uint32_t ctrlr_edges[] = {
 	[TL_CTRLR_LIVE] = NVHI_FSM_TO(TL_CTRLR_DISCONNECTING),
 	[TL_CTRLR_DISCONNECTING] = 0,
 };
-const struct nvhi_fsm tl_ctrlr_fsm = NVHI_FSM_INIT("ctrlr", ctrlr_state_names, ctrlr_edges);
+struct nvhi_fsm tl_ctrlr_fsm = NVHI_FSM_INIT("ctrlr", ctrlr_state_names, ctrlr_edges);
 
 /* ---- birth ---------------------------------------------------------------------------------- */
 

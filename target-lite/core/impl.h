@@ -88,7 +88,7 @@ void tl_io_fused_second(struct tl_request *req);
 
 /* ---- controllers (ctrlr.c, connect.c, aer.c, property.c) ------------------------------------ */
 
-extern const struct nvhi_fsm tl_ctrlr_fsm;
+extern struct nvhi_fsm tl_ctrlr_fsm;
 /* Management reactor. 0 or -ENOMEM; CNTLID is chosen by the caller. */
 int tl_ctrlr_create(struct tl_subsystem *ss, struct tl_qpair *admin, uint16_t cntlid,
 		    struct tl_ctrlr **ret_ctrlr);
@@ -98,7 +98,7 @@ void tl_ctrlr_detach(struct tl_ctrlr *ctrlr, struct tl_qpair *qpair);
 void tl_qpair_post_disconnect(struct tl_qpair *qpair);
 /* Qpair's reactor: a request of a closing qpair has ended; goes on when it was the last. */
 void tl_qpair_ended(struct tl_qpair *qpair);
-extern const struct nvhi_fsm tl_qpair_fsm;
+extern struct nvhi_fsm tl_qpair_fsm;
 /* Admin reactor: the admin queue is live / is closing. */
 void tl_ctrlr_admin_start(struct tl_ctrlr *ctrlr, uint32_t kato_ms);
 void tl_ctrlr_admin_stop(struct tl_ctrlr *ctrlr);

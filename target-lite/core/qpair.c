@@ -21,7 +21,7 @@ static const uint32_t qpair_edges[] = {
 	[TL_QPAIR_CLOSING] = NVHI_FSM_TO(TL_QPAIR_CLOSED),
 	[TL_QPAIR_CLOSED] = 0,
 };
-const struct nvhi_fsm tl_qpair_fsm = NVHI_FSM_INIT("qpair", qpair_state_names, qpair_edges);
+struct nvhi_fsm tl_qpair_fsm = NVHI_FSM_INIT("qpair", qpair_state_names, qpair_edges);
 
 void tl_qpair_init(struct tl_qpair *qpair)
 {

@@ -26,7 +26,7 @@ static const uint32_t subsystem_edges[] = {
 	[TL_SUBSYSTEM_RESUMING] = NVHI_FSM_TO(TL_SUBSYSTEM_ACTIVE),
 	[TL_SUBSYSTEM_DEACTIVATING] = NVHI_FSM_TO(TL_SUBSYSTEM_INACTIVE),
 };
-const struct nvhi_fsm tl_subsystem_fsm =
+struct nvhi_fsm tl_subsystem_fsm =
 	NVHI_FSM_INIT("subsystem", subsystem_state_names, subsystem_edges);
 
 /* ---- creation ------------------------------------------------------------------------------- */

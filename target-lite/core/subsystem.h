@@ -22,7 +22,7 @@ enum tl_subsystem_state {
 	TL_SUBSYSTEM_STATES(X)
 #undef X
 };
-extern const struct nvhi_fsm tl_subsystem_fsm;
+extern struct nvhi_fsm tl_subsystem_fsm;
 
 /* ---- asymmetric access --------------------------------------------------------------------- */
 

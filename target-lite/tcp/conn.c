@@ -25,7 +25,7 @@ static const uint32_t conn_edges[] = {
 	[TL_TCP_CONN_LINGER] = NVHI_FSM_TO(TL_TCP_CONN_CLOSED),
 	[TL_TCP_CONN_CLOSED] = 0,
 };
-const struct nvhi_fsm tl_tcp_conn_fsm = NVHI_FSM_INIT("tcp", conn_state_names, conn_edges);
+struct nvhi_fsm tl_tcp_conn_fsm = NVHI_FSM_INIT("tcp", conn_state_names, conn_edges);
 
 static void conn_set_state(struct tl_tcp_conn *conn, enum tl_tcp_conn_state to)
 {

@@ -132,7 +132,7 @@ struct tl_tcp_conn {
 	size_t req_map_size;
 };
 
-extern const struct nvhi_fsm tl_tcp_conn_fsm;
+extern struct nvhi_fsm tl_tcp_conn_fsm;
 
 static inline struct tl_tcp_conn *tl_tcp_conn_of(struct tl_qpair *qpair)
 {
