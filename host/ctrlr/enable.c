@@ -135,7 +135,8 @@ static void enable_on_cap(struct nvhi_reg_op *op, int err, const struct nvh_cpl 
 	if (enable_failed(ctrlr, err, cpl, "read CAP"))
 		return;
 	if (cap == 0 || cap == UINT64_MAX) {
-		nvhi_ctrlr_fail(ctrlr, -EPROTO, NULL, "read CAP", "0x%llx cannot be",
+		nvhi_ctrlr_fail(ctrlr, -EPROTO, NULL, "read CAP",
+				"it reads 0x%llx, which no controller has",
 				(unsigned long long)cap);
 		return;
 	}
