@@ -45,7 +45,7 @@ static void read_done(struct nvf_slot *slot, int err)
 		nvf_slot_reply_err(slot, err);
 		return;
 	}
-	fuse_reply_buf(slot->req, (const char *)slot->edge[0] - NVF_MAX_IO, slot->whole);
+	fuse_reply_buf(slot->req, (const char *)slot->buffer, slot->whole);
 	nvf_slot_put(slot);
 }
 
@@ -69,13 +69,14 @@ void nvf_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct 
 	if (size > end - (uint64_t)off)
 		size = end - (uint64_t)off;
 	slot->whole = size;
+	slot->worker->bloated |= size > NVF_LARGE_IO;
 
 	bs = slot->file->block_size;
 	first = (uint64_t)off / bs;
 	count = ((uint64_t)off + size + bs - 1) / bs - first;
 	if ((uint64_t)off % bs)
 		slot->iov[n++] = (struct iovec){slot->worker->scratch, (uint64_t)off % bs};
-	slot->iov[n++] = (struct iovec){slot->edge[0] - NVF_MAX_IO, size};
+	slot->iov[n++] = (struct iovec){slot->buffer, size};
 	if (((uint64_t)off + size) % bs)
 		slot->iov[n++] = (struct iovec){slot->worker->scratch,
 						bs - ((uint64_t)off + size) % bs};
@@ -135,6 +136,7 @@ void nvf_op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, 
 	slot->data = (const uint8_t *)buf;
 	slot->offset = (uint64_t)off;
 	slot->length = slot->whole = size;
+	slot->worker->bloated |= size > NVF_LARGE_IO;
 	bs = slot->file->block_size;
 	if ((slot->offset | slot->length) % bs == 0)
 		nvf_write_begin(slot, false, write_aligned);

@@ -26,7 +26,9 @@
 #define NVF_MAX_IO (1u << 20)	    /* bytes of data in a request */
 #define NVF_MAX_BLOCK (64u << 10)   /* largest block size we serve */
 #define NVF_HEADER_ROOM 4096u	    /* what libfuse wants beside the data (FUSE_BUFFER_HEADER_SIZE) */
-#define NVF_SLOTS 128u		    /* requests in flight a worker */
+#define NVF_SLOTS 256u		    /* requests in flight a worker */
+#define NVF_BACKGROUND 128u	    /* of which the kernel's own read-ahead and async I/O may take */
+#define NVF_LARGE_IO (64u << 10)    /* buffers of larger requests are given back when idle */
 #define NVF_WRITE_HEADER 80u	    /* fuse_in_header + fuse_write_in: what precedes a write's data */
 
 struct nvf_file;
@@ -50,7 +52,8 @@ struct nvf_range {
 struct nvf_slot {
 	struct nvf_worker *worker;
 	struct nvhi_list link;	/* worker->free or worker->busy */
-	uint8_t *mem;		/* where the request was read to; reused for a read's data */
+	uint8_t *mem;		/* where the request is read to */
+	uint8_t *buffer;	/* where a write's data lies in it; reused for a read's data */
 	uint8_t *edge[2];	/* first and last block of an unaligned write */
 	fuse_req_t req;
 	struct nvf_file *file;
@@ -86,6 +89,7 @@ struct nvf_worker {
 	unsigned int index;
 	int fd;
 	bool reading, starved, stopping;
+	bool bloated; /* large buffers were touched since the last idle moment */
 	struct nvhi_source source;
 	struct nvf_slot *current; /* the request being dispatched; a handler that keeps it takes it */
 	struct nvhi_list free, busy;

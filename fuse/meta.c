@@ -195,7 +195,7 @@ void nvf_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 {
 	struct nvf_mount *mount = req_mount(req);
 	struct nvf_slot *slot = nvf_slot_take(req);
-	char *buf = (char *)slot->edge[0] - NVF_MAX_IO;
+	char *buf = (char *)slot->buffer;
 	struct nvf_node *dir;
 	size_t used = 0;
 	int err = 0;

@@ -9,8 +9,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	conn->max_write = NVF_MAX_IO;
 	conn->max_readahead = NVF_MAX_IO;
-	conn->max_background = NVF_SLOTS;
-	conn->congestion_threshold = NVF_SLOTS * 3 / 4;
+	conn->max_background = NVF_BACKGROUND;
+	conn->congestion_threshold = NVF_BACKGROUND * 3 / 4;
 	conn->want |= conn->capable & (FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO |
 				       FUSE_CAP_PARALLEL_DIROPS);
 	/* Writes reach the namespace before write(2) returns: no writeback cache. */

@@ -176,8 +176,13 @@ static void worker_patience(struct nvhi_timer *timer)
 		slot->interruptible = true;
 		fuse_req_interrupt_func(slot->req, slot_interrupted, slot);
 	}
-	if (!nvhi_list_empty(&worker->busy))
+	if (!nvhi_list_empty(&worker->busy)) {
 		nvhi_timer_arm(worker->reactor, &worker->patience, NVF_PATIENCE_NS);
+	} else if (worker->bloated) {
+		/* Idle: a burst of large I/O shall not stay in memory for good. */
+		madvise(worker->arena, worker->arena_len, MADV_DONTNEED);
+		worker->bloated = false;
+	}
 }
 
 /* ---- reading requests -------------------------------------------------------------------------- */
@@ -320,6 +325,7 @@ int nvf_worker_init(struct nvf_worker *worker, struct nvf_mount *mount, unsigned
 
 		slot->worker = worker;
 		slot->mem = base + NVF_HEADER_ROOM - NVF_WRITE_HEADER;
+		slot->buffer = base + NVF_HEADER_ROOM;
 		slot->edge[0] = base + 2 * NVF_HEADER_ROOM + NVF_MAX_IO;
 		slot->edge[1] = slot->edge[0] + NVF_MAX_BLOCK;
 		slot->io = (struct nvh_io *)(worker->io_arena + i * io_size);

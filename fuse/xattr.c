@@ -74,7 +74,7 @@ static void reply_value(fuse_req_t req, const char *value, int len, size_t size)
 
 static char *slot_text(struct nvf_slot *slot)
 {
-	return (char *)slot->edge[0] - NVF_MAX_IO;
+	return (char *)slot->buffer;
 }
 
 static void paths_reply(struct nvhi_msg *msg)
