@@ -148,13 +148,17 @@ static int launch_log_reopen(void)
 
 	if (fd < 0)
 		return -errno;
-	if (launch_log_fd >= 0) {
-		/* The number stays, so that other threads never write to a closed one. */
-		dup3(fd, launch_log_fd, O_CLOEXEC);
+	/* In its place as stderr, so that an assertion's last words, a sanitizer's and those of
+	 * programs we start are kept too; and so that other threads never write to a closed number.
+	 */
+	if (dup2(fd, STDERR_FILENO) < 0) {
+		int err = -errno;
+
 		close(fd);
-	} else {
-		launch_log_fd = fd;
+		return err;
 	}
+	close(fd);
+	launch_log_fd = STDERR_FILENO;
 	return 0;
 }
 
