@@ -43,15 +43,18 @@ static uint16_t cid_of(const struct tq_pdu *pdu)
 	return tq_le16(pdu->hdr + 10);
 }
 
-/* The connect failed with `err` and said so once, with `text`; and the wire is closed. */
+/* The connect failed with `err` and says why with `text`. What the peer did wrong is logged here,
+ * once; anything else by the owner of the queue. */
 static void expect_failure(int err, const char *text)
 {
+	bool accused = err == -EPROTO || err == -ECONNABORTED;
+
 	CU_ASSERT_EQUAL(tq.connected, 1);
 	CU_ASSERT_EQUAL(tq.connected_err, err);
 	CU_ASSERT_EQUAL(tq.lost, 0);
-	CU_ASSERT_EQUAL(tq.log_lines, 1);
+	CU_ASSERT_EQUAL(tq.log_lines, accused);
 	CU_ASSERT_PTR_NOT_NULL(strstr(tq.why, text));
-	CU_ASSERT_PTR_NOT_NULL(strstr(tq.log, text));
+	CU_ASSERT(!accused || strstr(tq.log, text));
 	if (!strstr(tq.why, text))
 		printf("    \"%s\" not in \"%s\"\n", text, tq.why);
 	CU_ASSERT_EQUAL(nvhi_transport_tcp.submit(tq.qpair, &(struct nvhi_req){.dir = 0}),
@@ -192,13 +195,12 @@ static void the_connection_is_made_the_way_the_user_asked(void)
 
 /* ---- no connection ----------------------------------------------------------------------- */
 
-static void a_refused_connection_is_told_with_the_address(void)
+static void a_refused_connection_is_told(void)
 {
 	start(&io);
 	tq.wire.refuse = true;
 	tq_run();
 	expect_failure(-ECONNREFUSED, "Connection refused");
-	CU_ASSERT_STRING_EQUAL(tq.log, "nvh0/q3: 127.0.0.1:4420: Connection refused");
 	tq_destroy();
 }
 
@@ -530,7 +532,7 @@ NVH_UNIT_MAIN("fabric/tcp handshake", NVH_TEST(the_icreq_is_as_the_specification
 	      NVH_TEST(a_handshake_that_comes_byte_by_byte_goes_well),
 	      NVH_TEST(a_handshake_through_a_narrow_wire_goes_well),
 	      NVH_TEST(the_connection_is_made_the_way_the_user_asked),
-	      NVH_TEST(a_refused_connection_is_told_with_the_address),
+	      NVH_TEST(a_refused_connection_is_told),
 	      NVH_TEST(a_connect_that_cannot_begin_is_told_later_not_inside),
 	      NVH_TEST(every_step_has_its_deadline),
 	      NVH_TEST(an_answer_that_waited_for_us_is_in_time),
