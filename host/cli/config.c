@@ -248,7 +248,7 @@ int nvc_config_read_json(struct nvc_config *config, const char *path)
 		return -ENOENT;
 	if (rc) {
 		nvc_fail("%s: %s", path, err[0] ? err : strerror(-rc));
-		return -EINVAL;
+		return rc == -ENOMEM ? rc : -EINVAL;
 	}
 	if (!json_object_is_type(root, json_type_array)) {
 		nvc_fail("%s: an array of hosts is needed", path);

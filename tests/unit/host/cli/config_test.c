@@ -3,6 +3,7 @@
  */
 #include "host/cli/config.h"
 #include "host/cli/opts.h"
+#include "tests/unit/alloc_fail.h"
 #include "tests/unit/host/cli/capture.h"
 #include "tests/unit/nvh_cunit.h"
 
@@ -119,6 +120,30 @@ static void an_unknown_key_in_config_json_names_file_and_key(void)
 		       "queue_size");
 }
 
+static int read_both(void *arg)
+{
+	struct nvc_config config = {0};
+	char file[160];
+	int err;
+
+	(void)arg;
+	snprintf(file, sizeof(file), "%s/discovery.conf", dir);
+	err = nvc_config_read_discovery(&config, file);
+	snprintf(file, sizeof(file), "%s/config.json", dir);
+	if (!err)
+		err = nvc_config_read_json(&config, file);
+	nvc_config_free(&config);
+	return err;
+}
+
+static void a_failed_allocation_leaks_nothing(void)
+{
+	put("discovery.conf", "-t tcp -a 10.0.0.1\n-t tcp -a 10.0.0.2\n");
+	put("config.json", "[{\"subsystems\": [{\"nqn\": \"x\", \"ports\": ["
+			   "{\"transport\": \"tcp\", \"traddr\": \"10.0.0.3\"}]}]}]");
+	CU_ASSERT_TRUE(nvh_alloc_walk(read_both, NULL, false) >= 4);
+}
+
 static void the_users_folder_is_read_and_named(void)
 {
 	struct nvc_config config = {0};
@@ -147,6 +172,7 @@ int main(int argc, char **argv)
 		NVH_TEST(a_missing_file_is_told_from_a_bad_one),
 		NVH_TEST(config_json_is_nvme_clis),
 		NVH_TEST(an_unknown_key_in_config_json_names_file_and_key),
+		NVH_TEST(a_failed_allocation_leaks_nothing),
 		NVH_TEST(the_users_folder_is_read_and_named),
 	};
 	int status;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "host/cli/topology.h"
+#include "tests/unit/alloc_fail.h"
 #include "tests/unit/nvh_cunit.h"
 
 static const char answer[] =
@@ -142,6 +143,24 @@ static void topology_goes_by_namespace_or_by_controller(void)
 	nvc_topology_free(&t);
 }
 
+static int build_and_free(void *arg)
+{
+	struct nvc_topology t;
+	int err = nvc_topology_build(json_object_get(arg), &t);
+
+	if (!err)
+		nvc_topology_free(&t);
+	return err;
+}
+
+static void a_failed_allocation_leaks_nothing(void)
+{
+	struct json_object *root = json_tokener_parse(answer);
+
+	CU_ASSERT_TRUE(nvh_alloc_walk(build_and_free, root, false) >= 5);
+	CU_ASSERT_EQUAL(json_object_put(root), 1); /* no reference was kept */
+}
+
 static void an_empty_answer_prints_headings_only(void)
 {
 	struct nvc_topology t = {0};
@@ -169,4 +188,5 @@ NVH_UNIT_MAIN("host/cli/topology", NVH_TEST(controllers_and_namespaces_are_group
 	      NVH_TEST(list_subsys_shows_each_controller_with_its_address_and_state),
 	      NVH_TEST(list_subsys_json_is_an_array_of_hosts),
 	      NVH_TEST(topology_goes_by_namespace_or_by_controller),
+	      NVH_TEST(a_failed_allocation_leaks_nothing),
 	      NVH_TEST(an_empty_answer_prints_headings_only))

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "host/daemon/server.h"
+#include "tests/unit/alloc_fail.h"
 #include "tests/unit/nvh_cunit.h"
 
 static char dir[64], socket_path[128], state_path[128];
@@ -246,6 +247,31 @@ static void a_damaged_state_is_set_aside_not_lost(void)
 	unlink(aside);
 }
 
+static int create_and_end(void *arg)
+{
+	struct nvd_server_opts opts = {
+		.socket = socket_path,
+		.state_path = state_path,
+		.hostnqn = "nqn.2014-08.org.nvmexpress:uuid:81fa5356-751c-4457-a232-6f63b691387a",
+		.nr_reactors = 1,
+	};
+	char err[256];
+	int rc = nvd_server_create(&opts, &daemon_under_test, err, sizeof(err));
+
+	(void)arg;
+	if (!rc)
+		stop();
+	return rc;
+}
+
+static void a_daemon_that_cannot_be_made_leaves_nothing(void)
+{
+	struct stat st;
+
+	CU_ASSERT_TRUE(nvh_alloc_walk(create_and_end, NULL, true) >= 3);
+	CU_ASSERT_NOT_EQUAL(stat(socket_path, &st), 0);
+}
+
 static void a_socket_in_use_is_said(void)
 {
 	struct nvd_server_opts opts = {
@@ -268,6 +294,7 @@ int main(int argc, char **argv)
 		NVH_TEST(every_method_is_listed),
 		NVH_TEST(a_saved_connection_is_tried_on_keeps_its_name_and_stays_saved),
 		NVH_TEST(a_damaged_state_is_set_aside_not_lost),
+		NVH_TEST(a_daemon_that_cannot_be_made_leaves_nothing),
 		NVH_TEST(a_socket_in_use_is_said),
 	};
 	int status;
