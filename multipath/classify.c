@@ -12,9 +12,6 @@
 
 #include "multipath/head.h"
 
-/* Without a CRD: 10 ms, doubled with each try. */
-#define RETRY_DELAY_MS 10u
-
 static bool op_is_repeatable(uint8_t op)
 {
 	return op != NVH_IO_PASSTHRU;
@@ -54,7 +51,7 @@ static uint32_t retry_delay(const struct nvhi_outcome *o, unsigned int crd)
 {
 	if (crd)
 		return o->crdt[crd - 1] * 100u;
-	return RETRY_DELAY_MS << o->tries;
+	return NVHI_IO_RETRY_MS << o->tries;
 }
 
 enum nvhi_verdict nvhi_classify(const struct nvhi_outcome *o, uint32_t *ret_delay_ms)

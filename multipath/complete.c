@@ -116,6 +116,21 @@ static void io_repeat_from(struct nvhi_io *io, uint64_t lba)
 		io->rewind = lba;
 }
 
+/* No completion came. Usually the queue is gone, and the io waits for another. When it is not, this
+ * request alone could not be carried: trying at once and for ever would be a busy loop. */
+static void part_lost(struct nvhi_io *io, const struct nvhi_lane *lane, uint64_t lba, int err)
+{
+	if (lane->usable && io->tries >= NVHI_IO_MAX_TRIES) {
+		nvhi_io_fail(io, lost_errno(io, err), NULL);
+		return;
+	}
+	if (lane->usable)
+		io->delay_ms = NVHI_IO_RETRY_MS << io->tries;
+	else if (err == -EPROTO)
+		io->tries++;
+	io_repeat_from(io, lba);
+}
+
 static void part_failed(struct nvhi_io *io, struct nvhi_lane *lane, const struct nvhi_ioq_req *r,
 			int err, const struct nvh_cpl *cpl)
 {
@@ -152,9 +167,7 @@ static void part_failed(struct nvhi_io *io, struct nvhi_lane *lane, const struct
 		io_repeat_from(io, lba);
 		break;
 	case NVHI_VERDICT_RETRY:
-		if (err == -EPROTO)
-			io->tries++;
-		io_repeat_from(io, lba);
+		part_lost(io, lane, lba, err);
 		break;
 	case NVHI_VERDICT_UNKNOWN:
 		nvhi_log(WARN, MPATH,

@@ -32,6 +32,8 @@ enum nvhi_io_state {
 #define NVHI_IO_NO_REWIND UINT64_MAX
 /* Unexpected statuses without DNR are repeated this often (the kernel's number too). */
 #define NVHI_IO_MAX_TRIES 5
+/* ... after so long where the controller names no delay, doubled each time. */
+#define NVHI_IO_RETRY_MS 10u
 
 struct nvh_channel;
 

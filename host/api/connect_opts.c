@@ -134,7 +134,7 @@ int nvhi_api_connect_opts(struct nvh_host *host, const struct nvh_connect_opts *
 	in.transport.data_digest = o.data_digest;
 	in.transport.disable_sqflow = o.disable_sqflow;
 	in.transport.connect_timeout_ms = o.connect_timeout_ms;
-	in.transport.net = &nvhi_net_sockets;
+	in.transport.net = host->net;
 	in.home = host->mp.home;
 	in.reactors = host->mp.reactors;
 	in.nr_reactors = host->mp.nr_reactors;

@@ -108,6 +108,7 @@ int nvh_host_create(const struct nvh_host_opts *opts, struct nvh_host **ret_host
 	host->events_arg = opts->events_arg;
 	nvhi_list_init(&host->ctrlrs);
 	nvhi_list_init(&host->memory);
+	host->net = &nvhi_net_sockets;
 	clock_gettime(CLOCK_REALTIME, &now);
 	host->seed = (uint64_t)now.tv_sec * 1000000007ull + (uint64_t)now.tv_nsec;
 	*ret_host = host;

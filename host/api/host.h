@@ -30,6 +30,7 @@ struct nvh_host {
 	void *events_arg;
 	struct nvhi_list ctrlrs; /* struct nvh_ctrlr.link */
 	struct nvhi_list memory; /* struct nvhi_api_memory.link */
+	struct nvhi_net *net;	 /* where byte streams come from; simulations put theirs here */
 	uint64_t seed;		 /* of the next controller's jitter */
 	uint32_t nr_discoveries; /* one-shots under way */
 	bool connected_once;	 /* the other reactors run */

@@ -435,6 +435,12 @@ void mpf_complete(struct mpf_ctrlr *c, unsigned int r, uint32_t i, unsigned int 
 	mpf_turns();
 }
 
+void mpf_fail(struct mpf_ctrlr *c, unsigned int r, uint32_t i, int err)
+{
+	give_back(&c->queues[r], mpf_cmd(c, r, i), err, NULL);
+	mpf_turns();
+}
+
 void mpf_serve(void)
 {
 	bool again;

@@ -83,6 +83,8 @@ uint32_t mpf_lent(struct mpf_ctrlr *c, unsigned int r);
 struct nvhi_req *mpf_cmd(struct mpf_ctrlr *c, unsigned int r, uint32_t i);
 /* Executes the i-th on the store and completes it; with a status that is not 0 it is not executed. */
 void mpf_complete(struct mpf_ctrlr *c, unsigned int r, uint32_t i, unsigned int status15);
+/* Gives the i-th back without a completion; the queue lives on. */
+void mpf_fail(struct mpf_ctrlr *c, unsigned int r, uint32_t i, int err);
 /* Serves all reactors and all commands until nothing is lent. */
 void mpf_serve(void);
 

@@ -232,6 +232,34 @@ static void a_command_that_breaks_each_connection_ends(void)
 	teardown();
 }
 
+/* Not a busy loop, and not for ever. */
+static void a_request_that_fails_alone_is_repeated_a_few_times(void)
+{
+	struct mpf_io r, w;
+	int tries = 0;
+
+	setup();
+	submit(&r, NVH_IO_READ, 0, 1);
+	while (!r.calls && tries < 100) {
+		CU_ASSERT_EQUAL_FATAL(mpf_lent(c, 0), 1);
+		mpf_fail(c, 0, 0, -EFAULT);
+		CU_ASSERT_EQUAL(mpf_lent(c, 0), 0);
+		mpf_advance_ms(1000);
+		tries++;
+	}
+	CU_ASSERT_EQUAL(tries, NVHI_IO_MAX_TRIES + 1);
+	CU_ASSERT_EQUAL(r.err, -ENOTCONN);
+	submit(&w, NVH_IO_WRITE, 0, 1);
+	mpf_fail(c, 0, 0, -EFAULT);
+	mpf_advance_ms(10);
+	mpf_serve();
+	CU_ASSERT_EQUAL(w.calls, 1);
+	CU_ASSERT_EQUAL(w.err, 0);
+	mpf_io_done(&r);
+	mpf_io_done(&w);
+	teardown();
+}
+
 static void waiting_io_fails_when_the_controller_is_gone(void)
 {
 	struct mpf_io io[3];
@@ -359,6 +387,7 @@ NVH_UNIT_MAIN("multipath/requeue", NVH_TEST(lost_io_comes_again_in_the_order_of_
 	      NVH_TEST(no_part_is_repeated_while_another_is_out),
 	      NVH_TEST(passthrough_that_was_sent_is_never_repeated),
 	      NVH_TEST(a_command_that_breaks_each_connection_ends),
+	      NVH_TEST(a_request_that_fails_alone_is_repeated_a_few_times),
 	      NVH_TEST(waiting_io_fails_when_the_controller_is_gone),
 	      NVH_TEST(io_out_on_a_namespace_that_is_removed_may_still_succeed),
 	      NVH_TEST(fast_io_fail_ends_what_waits_and_refuses_more_until_it_returns),
