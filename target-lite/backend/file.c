@@ -223,7 +223,8 @@ const struct tl_bdev_ops tl_file_ops = {
 
 static int file_open(struct file_bdev *f, const struct tl_bdev_create_opts *opts)
 {
-	int flags = (opts->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC;
+	/* Non-blocking for the opening alone: it must not wait for the other end of a FIFO. */
+	int flags = (opts->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK;
 
 	if (opts->blocks && !opts->read_only)
 		flags |= O_CREAT;
@@ -231,7 +232,7 @@ static int file_open(struct file_bdev *f, const struct tl_bdev_create_opts *opts
 	if (!f->filename)
 		return -ENOMEM;
 	f->fd = open(opts->filename, flags, 0644);
-	return f->fd < 0 ? -errno : 0;
+	return f->fd < 0 || fcntl(f->fd, F_SETFL, flags & ~O_NONBLOCK) ? -errno : 0;
 }
 
 /* The size in bytes, after an extension that was asked for; and a device's own block size. */

@@ -321,7 +321,7 @@ static void bdev_null_resize(struct nvhi_rpc_call *call)
 /* The size of a file or block device. */
 static int file_bytes(const char *path, uint64_t *ret_bytes)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	off_t end = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
 	int rc = end < 0 ? -errno : 0;
 

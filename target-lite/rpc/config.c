@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "target-lite/rpc/impl.h"
@@ -436,12 +437,15 @@ static void load_config_done(void *arg, const char *failure)
 static void load_config(struct nvhi_rpc_call *call)
 {
 	struct config_params p = {0};
+	struct stat st;
 
 	if (nvhi_rpc_decode(call, &p))
 		return;
 	if (!p.subsystems == !p.filename)
 		nvhi_rpc_error(call, NVHI_RPC_INVALID_PARAMS,
 			       "Invalid parameters: one of 'subsystems' and 'filename' is needed");
+	else if (p.filename && stat(p.filename, &st) == 0 && !S_ISREG(st.st_mode))
+		tl_rpc_bad_param(call, "filename", "'%.512s' is no regular file", p.filename);
 	else if (p.filename)
 		tl_rpc_load_file(tl_rpc_of(call), p.filename, load_config_done, call);
 	else

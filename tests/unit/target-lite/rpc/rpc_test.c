@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/unit/rpc_fixture.h"
@@ -203,6 +204,7 @@ static void a_failing_call_changes_nothing(void)
 		 "/nonexistent"},
 		{"bdev_aio_create", "{\"name\":\"A\",\"filename\":\"/dev/null\"}", "/dev/null"},
 		{"bdev_aio_create", "{\"name\":\"A\",\"filename\":\"/tmp\"}", "/tmp"},
+		{"load_config", "{\"filename\":\"/dev/zero\"}", "regular"},
 		{"bdev_malloc_delete", "{\"name\":\"N0\"}", "Null disk"},
 		{"bdev_null_delete", "{\"name\":\"N9\"}", "N9"},
 		{"bdev_null_resize", "{\"name\":\"N0\",\"new_size\":0}", "new_size"},
@@ -322,6 +324,25 @@ static void a_file_is_rescanned(void)
 	CU_ASSERT_EQUAL(rmdir(dir), 0);
 }
 
+static void a_fifo_does_not_block_the_target(void)
+{
+	char dir[] = "/tmp/nvh-rpc-XXXXXX", path[64], params[256];
+	struct rpc_target t;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/fifo", dir);
+	CU_ASSERT_EQUAL_FATAL(mkfifo(path, 0600), 0);
+	rpc_target_start(&t, false);
+	snprintf(params, sizeof(params), "{\"name\":\"A\",\"filename\":\"%s\",\"readonly\":true}",
+		 path);
+	RPC_FAILS(&t, "bdev_aio_create", params, NVHI_RPC_INTERNAL_ERROR, path);
+	snprintf(params, sizeof(params), "{\"filename\":\"%s\"}", path);
+	RPC_FAILS(&t, "load_config", params, NVHI_RPC_INVALID_PARAMS, "regular");
+	rpc_target_stop(&t);
+	CU_ASSERT_EQUAL(unlink(path), 0);
+	CU_ASSERT_EQUAL(rmdir(dir), 0);
+}
+
 static void a_call_waits_for_a_bdev_to_appear(void)
 {
 	static struct rpc_answer wait, vain;
@@ -399,6 +420,7 @@ NVH_UNIT_MAIN("target-lite/rpc", NVH_TEST(every_method_refuses_an_unknown_parame
 	      NVH_TEST(a_namespace_is_added_listed_and_removed),
 	      NVH_TEST(deleting_a_bdev_takes_its_namespace_away),
 	      NVH_TEST(a_null_bdev_is_resized_in_mib), NVH_TEST(a_file_is_rescanned),
+	      NVH_TEST(a_fifo_does_not_block_the_target),
 	      NVH_TEST(a_call_waits_for_a_bdev_to_appear),
 	      NVH_TEST(ana_states_are_set_per_listener_and_group),
 	      NVH_TEST(calls_wait_for_framework_start_init))
