@@ -113,6 +113,13 @@ void tl_set_features_exec(struct tl_request *req)
 		}
 		break;
 	case NVH_FID_WRITE_ATOMICITY:
+	case NVH_FID_RESV_MASK:
+		break;
+	case NVH_FID_RESV_PERSIST:
+		if (value & 1) {
+			tl_request_complete(req, TL_DNR(NVH_ST_INVALID_FIELD));
+			return;
+		}
 		break;
 	case NVH_FID_HOST_ID:
 		/* Comes with Connect and stays. */
@@ -188,6 +195,8 @@ void tl_get_features_exec(struct tl_request *req)
 		break;
 	case NVH_FID_WRITE_ATOMICITY:
 	case NVH_FID_IRQ_COALESCE:
+	case NVH_FID_RESV_MASK:
+	case NVH_FID_RESV_PERSIST:
 		break;
 	default:
 		tl_request_complete(req, TL_DNR(NVH_ST_INVALID_FIELD));

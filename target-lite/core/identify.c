@@ -11,6 +11,12 @@
 #include "base/spec/regs.h"
 #include "target-lite/core/impl.h"
 
+/* All types; nothing persists through power loss. */
+#define TL_RESCAP                                                                                  \
+	(NVH_RESCAP_WRITE_EXCL | NVH_RESCAP_EXCL_ACCESS | NVH_RESCAP_WRITE_EXCL_REG |              \
+	 NVH_RESCAP_EXCL_ACCESS_REG | NVH_RESCAP_WRITE_EXCL_ALL | NVH_RESCAP_EXCL_ACCESS_ALL |     \
+	 NVH_RESCAP_IEKEY_13)
+
 static unsigned int log2_floor(uint64_t v)
 {
 	return v ? 63u - (unsigned int)__builtin_clzll(v) : 0;
@@ -77,7 +83,7 @@ static void identify_ctrlr_io(const struct tl_ctrlr *ctrlr, struct nvh_id_ctrlr 
 	nvh_le32_put(&id->nn, ss->max_nsid);
 	nvh_le32_put(&id->mnan, ss->max_nsid);
 	nvh_le16_put(&id->oncs, NVH_ONCS_COMPARE | NVH_ONCS_DSM | NVH_ONCS_WRITE_ZEROES |
-					NVH_ONCS_VERIFY | NVH_ONCS_COPY);
+					NVH_ONCS_VERIFY | NVH_ONCS_COPY | NVH_ONCS_RESERVATIONS);
 	nvh_le16_put(&id->fuses, NVH_FUSES_COMPARE_WRITE);
 	id->vwc = NVH_VWC_PRESENT | NVH_VWC_FLUSH_ALL_NO;
 	nvh_le16_put(&id->cdfs, 0x1); /* format 0h */
@@ -135,6 +141,7 @@ static void identify_ns_fill(const struct tl_ctrlr *ctrlr, const struct tl_ns *n
 	nvh_le64_put(&id->nuse, ns->blocks);
 	id->nsfeat = NVH_NSFEAT_OPTPERF | NVH_NSFEAT_ATOMIC;
 	id->nmic = NVH_NMIC_SHARED;
+	id->rescap = TL_RESCAP;
 	id->dlfeat = NVH_DLFEAT_READ_ZERO | NVH_DLFEAT_WZ_DEAC;
 	nvh_le16_put(&id->npwg, npwg);
 	nvh_le16_put(&id->npwa, npwg);
@@ -196,6 +203,7 @@ static void identify_indep_ns(struct tl_request *req)
 	ns = identify_the_ns(req);
 	if (ns) {
 		id.nmic = NVH_NMIC_SHARED;
+		id.rescap = TL_RESCAP;
 		id.nstat = NVH_NSTAT_READY;
 		if (ns->bdev->read_only)
 			id.nsattr = NVH_NSATTR_WRITE_PROTECTED;

@@ -73,6 +73,8 @@ unsigned int tl_log_window(const struct tl_request *req, uint64_t *ret_offset, u
 
 /* Counts the request to the namespace; until tl_request_end. */
 void tl_request_hold_ns(struct tl_request *req, struct tl_ns *ns);
+/* No longer; may end the wait of a drain. */
+void tl_request_release_ns(struct tl_request *req);
 /* Range and size checks of Read, Write and their like; 0 or a status. */
 unsigned int tl_io_range(const struct tl_ns *ns, uint64_t lba, uint64_t blocks);
 /* The state of the path for this namespace; 0 or a status. */

@@ -173,7 +173,13 @@ static void io_flush(struct tl_request *req)
 
 /* ---- dispatch ------------------------------------------------------------------------------- */
 
-/* The namespace and the path; completes when they are not fit. */
+static bool io_is_resv(uint8_t opc)
+{
+	return opc == NVH_OPC_RESV_REGISTER || opc == NVH_OPC_RESV_REPORT ||
+	       opc == NVH_OPC_RESV_ACQUIRE || opc == NVH_OPC_RESV_RELEASE;
+}
+
+/* The namespace, the path and the reservation; completes when they are not fit. */
 static bool io_find_ns(struct tl_request *req)
 {
 	struct tl_ctrlr *ctrlr = tl_request_ctrlr(req);
@@ -190,6 +196,13 @@ static bool io_find_ns(struct tl_request *req)
 		return false;
 	}
 	tl_request_hold_ns(req, ns);
+	if (__builtin_expect(ns->resv.rtype && !io_is_resv(req->cmd.opc), 0)) {
+		status = tl_resv_check(ns, ctrlr, req->cmd.opc);
+		if (status) {
+			tl_request_complete(req, status);
+			return false;
+		}
+	}
 	return true;
 }
 
@@ -216,6 +229,12 @@ static void io_rare(struct tl_request *req)
 	case NVH_OPC_COPY:
 		if (io_writable(req))
 			tl_io_copy(req);
+		break;
+	case NVH_OPC_RESV_REGISTER:
+	case NVH_OPC_RESV_REPORT:
+	case NVH_OPC_RESV_ACQUIRE:
+	case NVH_OPC_RESV_RELEASE:
+		tl_resv_exec(req);
 		break;
 	default:
 		tl_request_complete(req, TL_DNR(NVH_ST_INVALID_OPCODE));

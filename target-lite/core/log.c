@@ -126,7 +126,10 @@ static void log_effects(struct log_page *page)
 	static const uint8_t admin[] = {NVH_ADM_GET_LOG_PAGE, NVH_ADM_IDENTIFY,     NVH_ADM_ABORT,
 					NVH_ADM_SET_FEATURES, NVH_ADM_GET_FEATURES, NVH_ADM_AER,
 					NVH_ADM_KEEP_ALIVE};
-	static const uint8_t io[] = {NVH_OPC_FLUSH, NVH_OPC_READ, NVH_OPC_COMPARE, NVH_OPC_VERIFY};
+	static const uint8_t io[] = {NVH_OPC_FLUSH,         NVH_OPC_READ,
+				     NVH_OPC_COMPARE,       NVH_OPC_VERIFY,
+				     NVH_OPC_RESV_REGISTER, NVH_OPC_RESV_REPORT,
+				     NVH_OPC_RESV_ACQUIRE,  NVH_OPC_RESV_RELEASE};
 	static const uint8_t io_change[] = {NVH_OPC_WRITE, NVH_OPC_WRITE_ZEROES, NVH_OPC_DSM,
 					    NVH_OPC_COPY};
 	struct nvh_effects_log *log;
@@ -152,6 +155,7 @@ static void log_supported(struct log_page *page)
 	for (size_t i = 0; i < sizeof(lids); i++)
 		page->data[lids[i] * 4] = 1; /* LSUPP */
 	page->data[NVH_LID_ANA * 4] = 1;
+	page->data[NVH_LID_RESERVATION * 4] = 1;
 }
 
 static uint8_t *log_ana_group(const struct tl_ctrlr *ctrlr, uint32_t grpid, uint8_t *at, bool rgo)
@@ -230,6 +234,9 @@ static bool log_build(struct tl_request *req, struct log_page *page)
 		return true;
 	case NVH_LID_CMD_EFFECTS:
 		log_effects(page);
+		return true;
+	case NVH_LID_RESERVATION: /* none is ever pending */
+		log_alloc(page, sizeof(struct nvh_resv_notification));
 		return true;
 	case NVH_LID_ANA:
 		if (!ctrlr->subsystem->ana_reporting || !ctrlr->listener)

@@ -118,6 +118,7 @@ static void ns_unlink(struct tl_ns *ns)
 
 static void ns_free_memory(struct tl_ns *ns)
 {
+	tl_resv_done(&ns->resv);
 	free(ns->groups);
 	free(ns);
 }
@@ -171,6 +172,7 @@ static int ns_new(struct tl_subsystem *ss, struct tl_bdev *bdev, const struct tl
 	/* As SPDK does: without an NGUID of its own it is the UUID. */
 	memcpy(ns->nguid, memcmp(opts->nguid, zero, 16) ? opts->nguid : ns->uuid, 16);
 	nvhi_list_init(&ns->fused);
+	tl_resv_init(&ns->resv);
 	ns->user.remove = ns_bdev_remove;
 	ns->user.resized = ns_bdev_resized;
 	tl_bdev_claim(bdev, &ns->user);

@@ -64,6 +64,9 @@ static unsigned int precheck_io(const struct tl_qpair *qpair, const struct nvh_c
 	case NVH_OPC_COMPARE:
 	case NVH_OPC_DSM:
 	case NVH_OPC_COPY:
+	case NVH_OPC_RESV_REGISTER:
+	case NVH_OPC_RESV_ACQUIRE:
+	case NVH_OPC_RESV_RELEASE:
 		break;
 	default:
 		return TL_DNR(NVH_ST_INVALID_OPCODE);
@@ -73,7 +76,7 @@ static unsigned int precheck_io(const struct tl_qpair *qpair, const struct nvh_c
 	ns = tl_subsystem_ns(qpair->ctrlr->subsystem, nvh_le32_get(cmd->nsid));
 	if (!ns)
 		return TL_DNR(NVH_ST_INVALID_NS);
-	if (ns->bdev->read_only && cmd->opc != NVH_OPC_COMPARE)
+	if (ns->bdev->read_only && cmd->opc != NVH_OPC_COMPARE && cmd->opc < NVH_OPC_RESV_REGISTER)
 		return TL_DNR(NVH_ST_NS_WRITE_PROTECTED);
 	return 0;
 }
@@ -194,21 +197,25 @@ void tl_request_reply(struct tl_request *req, const void *data, size_t len)
 	tl_request_complete(req, NVH_ST_SUCCESS);
 }
 
+void tl_request_release_ns(struct tl_request *req)
+{
+	struct tl_group_subsystem *gs = req->qpair->gs;
+	struct tl_ns *ns = req->ns;
+
+	req->ns = NULL;
+	if (--ns->groups[gs->group->index].outstanding == 0 &&
+	    __builtin_expect(gs->draining_nsid == ns->nsid, 0))
+		tl_subsystem_drained(gs);
+}
+
 void tl_request_end(struct tl_request *req)
 {
 	struct tl_qpair *qpair = req->qpair;
-	struct tl_ns *ns = req->ns;
 
 	assert(req->state == TL_REQ_DONE);
 	req->state = TL_REQ_FREE;
-	if (ns) {
-		struct tl_group_subsystem *gs = qpair->gs;
-
-		req->ns = NULL;
-		if (--ns->groups[gs->group->index].outstanding == 0 &&
-		    __builtin_expect(gs->draining_nsid == ns->nsid, 0))
-			tl_subsystem_drained(gs);
-	}
+	if (req->ns)
+		tl_request_release_ns(req);
 	if (__builtin_expect(req->scratch != NULL, 0)) {
 		free(req->scratch);
 		req->scratch = NULL;

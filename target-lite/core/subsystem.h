@@ -9,6 +9,7 @@
 #define TL_CORE_SUBSYSTEM_H
 
 #include "base/fsm.h"
+#include "target-lite/core/reservation.h"
 #include "target-lite/core/target.h"
 
 #define TL_SUBSYSTEM_STATES(X)                                                                     \
@@ -92,6 +93,7 @@ struct tl_ns {
 	uint8_t uuid[16], nguid[16], eui64[8]; /* zeroes: none */
 	struct tl_ns_group *groups;            /* by poll group */
 	struct nvhi_list fused; /* compare-and-write pairs in line, management reactor */
+	struct tl_reservation resv;
 	bool removing;
 	struct tl_subsystem_change removal;
 };
