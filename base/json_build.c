@@ -160,10 +160,14 @@ int nvhi_json_write_file(const char *path, struct json_object *root, unsigned in
 	size_t len;
 	const char *text = json_object_to_json_string_length(
 		root, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+	struct stat st;
 	int fd, rc;
 
 	if (!text)
 		return -ENOMEM;
+	/* A rename would put a file in the place of /dev/null, or of a folder's socket. */
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return -EINVAL;
 	if (snprintf(temp, sizeof(temp), "%s.XXXXXX", path) >= (int)sizeof(temp))
 		return -ENAMETOOLONG;
 	fd = mkostemp(temp, O_CLOEXEC);

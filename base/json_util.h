@@ -44,7 +44,8 @@ int nvhi_json_parse(const char *buf, size_t len, struct json_object **ret_root, 
 /* The same from a file of at most max bytes. -errno of open or read, -EFBIG. */
 int nvhi_json_parse_file(const char *path, size_t max, struct json_object **ret_root, char *err,
 			 size_t err_len);
-/* Writes through a temporary file and rename, fsynced, mode as given. -errno. */
+/* Writes through a temporary file and rename, fsynced, mode as given. -errno; -EINVAL: what stands
+ * there is no regular file. */
 int nvhi_json_write_file(const char *path, struct json_object *root, unsigned int mode);
 
 /* ---- members into a struct ---------------------------------------------------------------- */

@@ -176,6 +176,8 @@ static void a_file_is_replaced_whole_and_read_back(void)
 	CU_ASSERT_EQUAL_FATAL(nvhi_json_parse_file(path, 100, &back, err, sizeof(err)), 0);
 	CU_ASSERT_EQUAL(json_object_get_uint64(json_object_object_get(back, "big")), UINT64_MAX);
 	CU_ASSERT_EQUAL(nvhi_json_write_file("/nonexistent/x", root, 0600), -ENOENT);
+	CU_ASSERT_EQUAL(nvhi_json_write_file("/dev/null", root, 0600), -EINVAL);
+	CU_ASSERT_EQUAL(nvhi_json_write_file(dir, root, 0600), -EINVAL);
 	json_object_put(back);
 	json_object_put(root);
 	remove(path);
