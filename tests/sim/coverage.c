@@ -1,0 +1,97 @@
+/*
+ * What the worlds have been through: see coverage.h.
+ */
+#include "tests/sim/coverage.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "fabric/tcp/tcp_impl.h"
+#include "host/ctrlr/ctrlr.h"
+#include "multipath/head.h"
+#include "multipath/io.h"
+#include "target-lite/core/impl.h"
+#include "target-lite/core/subsystem.h"
+#include "target-lite/tcp/tcp_impl.h"
+#include "tests/sim/world.h"
+
+#define STATES_MAX 16
+
+static struct table {
+	const char *side;
+	struct nvhi_fsm *fsm;
+	uint64_t taken[STATES_MAX * STATES_MAX];
+} tables[] = {
+	{.side = "host", .fsm = &nvhi_ctrlr_fsm},
+	{.side = "host", .fsm = &nvhi_tcp_fsm},
+	{.side = "host", .fsm = &nvhi_path_fsm},
+	{.side = "host", .fsm = &nvhi_io_fsm},
+	{.side = "target", .fsm = &tl_tcp_conn_fsm},
+	{.side = "target", .fsm = &tl_qpair_fsm},
+	{.side = "target", .fsm = &tl_ctrlr_fsm},
+	{.side = "target", .fsm = &tl_subsystem_fsm},
+};
+
+void sim_coverage_start(void)
+{
+	memset(&sim_counts, 0, sizeof(sim_counts));
+	for (size_t i = 0; i < NVHI_ARRAY_SIZE(tables); i++) {
+		memset(tables[i].taken, 0, sizeof(tables[i].taken));
+		tables[i].fsm->taken = tables[i].taken;
+	}
+}
+
+static void print_table(const struct table *t)
+{
+	const struct nvhi_fsm *fsm = t->fsm;
+	unsigned int legal = 0, taken = 0;
+
+	for (uint32_t from = 0; from < fsm->states; from++)
+		for (uint32_t to = 0; to < fsm->states; to++) {
+			legal += nvhi_fsm_legal(fsm, from, to);
+			taken += t->taken[from * fsm->states + to] > 0;
+		}
+	printf("edges   %-6s %-9s %u of %u taken", t->side, fsm->name, taken, legal);
+	for (uint32_t from = 0; from < fsm->states; from++)
+		for (uint32_t to = 0; to < fsm->states; to++)
+			if (nvhi_fsm_legal(fsm, from, to) && !t->taken[from * fsm->states + to])
+				printf("%s %s -> %s", taken++ < legal ? ", never:" : ",",
+				       fsm->state_names[from], fsm->state_names[to]);
+	putchar('\n');
+}
+
+static void print_ios(void)
+{
+	static const char *const names[SIM_OPS] = {
+		[NVH_IO_READ] = "read", [NVH_IO_WRITE] = "write", [NVH_IO_FLUSH] = "flush",
+		[NVH_IO_WRITE_ZEROES] = "write zeroes", [NVH_IO_DEALLOCATE] = "deallocate",
+		[NVH_IO_COMPARE] = "compare", [NVH_IO_VERIFY] = "verify",
+	};
+
+	printf("I/O    ");
+	for (int i = 0; i < SIM_OPS; i++)
+		printf(" %s %llu%s", names[i], (unsigned long long)sim_counts.ios[i],
+		       i < SIM_OPS - 1 ? "," : "\n");
+	printf("ended   good %llu, failed %llu, refused %llu, canceled %llu, timed out %llu; blocks "
+	       "read and checked %llu\n",
+	       (unsigned long long)sim_counts.good, (unsigned long long)sim_counts.failed,
+	       (unsigned long long)sim_counts.refused, (unsigned long long)sim_counts.canceled,
+	       (unsigned long long)sim_counts.timed_out,
+	       (unsigned long long)sim_counts.blocks_read);
+}
+
+void sim_coverage_print(void)
+{
+	for (size_t i = 0; i < NVHI_ARRAY_SIZE(tables); i++)
+		print_table(&tables[i]);
+	printf("faults ");
+	for (int i = 0; i < SIM_FAULT_COUNT; i++)
+		printf(" %s %llu%s", sim_fault_names[i], (unsigned long long)sim_counts.faults[i],
+		       i < SIM_FAULT_COUNT - 1 ? "," : "\n");
+	print_ios();
+	printf("life    connects %llu, reconnects %llu; slowest I/O while nothing was wrong %llu us; "
+	       "%llu s of virtual time\n",
+	       (unsigned long long)sim_counts.connects, (unsigned long long)sim_counts.reconnects,
+	       (unsigned long long)(sim_counts.slowest_calm / SIM_US),
+	       (unsigned long long)(sim_counts.virtual_ns / SIM_S));
+}

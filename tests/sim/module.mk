@@ -1,0 +1,20 @@
+# The simulated world: the real host and target on virtual time in one thread (docs/simulation.md).
+# make sim SEEDS=1000, make sim SEED=17 (with its trace), make sim-mutants.
+SIM_OBJS := $(call objects,$(wildcard tests/sim/*.c))
+SIM_WRAP := $(foreach fn,nvhi_part_done nvhi_io_rewind malloc calloc realloc aligned_alloc free,-Wl,--wrap=$(fn))
+SIM_TEST := $(B)/tests/sim/sim_test
+SEEDS ?= 1000
+$(SIM_OBJS): EXTRA_CFLAGS += $(JSON_CFLAGS)
+$(B)/tests/sim/sim: $(SIM_OBJS) $(sort $(LIB_OBJS) $(TARGET_OBJS))
+	$(call link,$(SIM_WRAP) $(LIBS_BASE))
+# What `make check` runs.
+$(SIM_TEST): $(B)/tests/sim/sim tests/sim/regressions.txt
+	$(Q)printf '#!/bin/sh\nexec %s -n 300 -r tests/sim/regressions.txt\n' $< >$@ && chmod +x $@
+
+.PHONY: sim sim-mutants
+sim: $(B)/tests/sim/sim
+	@$< $(if $(SEED),-s $(SEED),-n $(SEEDS) -r tests/sim/regressions.txt)
+sim-mutants: $(B)/tests/sim/sim
+	@$< -m $(or $(MUTANT),all)
+HELP += sim "the simulated world: SEEDS=1000 of them, or SEED=17 with its trace" \
+	sim-mutants "bugs put in on purpose: the simulated world's checker must catch each"
