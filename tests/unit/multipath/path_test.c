@@ -458,6 +458,36 @@ static void relayed_io_is_canceled_expires_and_ends_with_the_namespace(void)
 	mpf_stop();
 }
 
+/* Each costs a look at its neighbours, not at all the others. */
+static void four_thousand_namespaces_have_two_paths_each(void)
+{
+	struct mpf_ctrlr *a, *b;
+	struct nvh_ns *ns = NULL;
+	uint64_t begin = nvh_test_ms();
+	uint32_t n = 0;
+
+	mpf_start(1);
+	a = mpf_join(0);
+	b = mpf_join(1);
+	for (uint32_t nsid = 1; nsid <= 4096; nsid++)
+		mpf_ns(a, nsid, (uint8_t)(nsid | 1));
+	for (uint32_t nsid = 1; nsid <= 4096; nsid++)
+		CU_ASSERT_PTR_NOT_NULL(mpf_ns(b, nsid, (uint8_t)(nsid | 1)));
+	mpf_live(a);
+	mpf_live(b);
+	CU_ASSERT_EQUAL(mpf.added, 4096);
+	while ((ns = nvhi_mp_ns_next(&mpf.mp, ns))) {
+		CU_ASSERT_EQUAL(info_of(ns).nsid, ++n);
+		CU_ASSERT_EQUAL(info_of(ns).nr_live_paths, 2);
+	}
+	CU_ASSERT_EQUAL(n, 4096);
+	for (uint32_t nsid = 1; nsid <= 4096; nsid++)
+		nvhi_mp_ns_removed(&a->mpc, nsid, -ENODEV);
+	mpf_stop();
+	CU_ASSERT_EQUAL(mpf.removed, 4096);
+	CU_ASSERT_TRUE(nvh_test_ms() - begin < 5000);
+}
+
 static int open_and_close(void *arg)
 {
 	struct nvh_channel *channel;
@@ -510,4 +540,5 @@ NVH_UNIT_MAIN("multipath/path", NVH_TEST(a_namespace_is_announced_once_a_path_is
 	      NVH_TEST(only_reactors_with_a_queue_are_usable),
 	      NVH_TEST(a_reactor_that_lost_its_queue_sends_through_home),
 	      NVH_TEST(relayed_io_is_canceled_expires_and_ends_with_the_namespace),
+	      NVH_TEST(four_thousand_namespaces_have_two_paths_each),
 	      NVH_TEST(failed_allocations_leave_nothing_behind))
