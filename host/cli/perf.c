@@ -203,6 +203,7 @@ static int perf_parse(struct perf *p, int argc, char **argv)
 /* The parameters that the daemon connected with. */
 static int perf_resolve(struct perf *p)
 {
+	struct json_object *ctrlr;
 	char err[512];
 
 	if (nvc_admin_resolve(p->device, &p->resolved) < 0)
@@ -213,6 +214,13 @@ static int perf_resolve(struct perf *p)
 	    0)
 		return nvc_fail("%s: %s", p->device, err);
 	p->params.name = NULL;
+	/* Another identity would be another host to the target, and perhaps not a welcome one. */
+	ctrlr = nvc_get(p->resolved, "controller");
+	if (!p->params.hostnqn && nvc_get(ctrlr, "hostnqn")) {
+		p->params.hostnqn = nvc_get_string(ctrlr, "hostnqn");
+		if (!p->params.hostid && nvc_get(ctrlr, "hostid"))
+			p->params.hostid = nvc_get_string(ctrlr, "hostid");
+	}
 	return 0;
 }
 

@@ -73,6 +73,8 @@ static struct json_object *list_ctrlr(struct nvh_ctrlr *ctrlr)
 	err = err ? err : nvhi_json_add_string(o, "firmware", info.firmware);
 	err = err ? err : nvhi_json_add_u64(o, "cntlid", info.cntlid);
 	err = err ? err : nvhi_json_add_bool(o, "discovery", info.discovery);
+	err = err ? err : nvhi_json_add_string(o, "hostnqn", info.hostnqn);
+	err = err ? err : nvhi_json_add_string(o, "hostid", info.hostid);
 	err = err ? err : nvhi_json_add_u64(o, "nr_io_queues", info.nr_io_queues);
 	err = err ? err : nvhi_json_add_u64(o, "queue_size", info.queue_size);
 	err = err ? err : nvhi_json_add_u64(o, "keep_alive_tmo_ms", info.keep_alive_tmo_ms);
