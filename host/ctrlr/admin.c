@@ -72,7 +72,7 @@ static void admin_req_done(struct nvhi_req *req, int err, const struct nvh_cpl *
 	if (err && admin->timed_out)
 		err = -ETIMEDOUT;
 	if (!err && !admin->urgent)
-		ctrlr->admin_completions++;
+		ctrlr->admin_heard_ns = req->submit_ns;
 	if (err || !admin_retry(admin, cpl))
 		admin_finish(admin, err, cpl);
 	nvhi_admin_next(ctrlr);

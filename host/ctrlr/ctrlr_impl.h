@@ -51,7 +51,7 @@ struct nvhi_aer_state {
 struct nvhi_keepalive {
 	struct nvhi_timer timer;
 	struct nvhi_admin cmd;
-	uint64_t seen; /* completions counted at the last look */
+	uint64_t looked_ns; /* when traffic was looked at last */
 };
 
 /* One namespace being identified. */
@@ -140,7 +140,7 @@ struct nvhi_ctrlr {
 	struct nvhi_ctrlr_caps caps;
 
 	/* Admin commands. */
-	uint64_t admin_completions; /* but for keep-alives */
+	uint64_t admin_heard_ns; /* when the last one answered was sent; but for keep-alives */
 	struct nvhi_list admin_waiting, admin_sent, admin_retrying;
 	struct nvhi_list aborts;
 	struct nvhi_admin abort_cmd;
@@ -308,8 +308,9 @@ void nvhi_queues_open(struct nvhi_ctrlr *ctrlr);
 void nvhi_queues_stop(struct nvhi_ctrlr *ctrlr);
 /* QUEUES: LIVE when all queues are connected and the scan is done. */
 void nvhi_queues_check(struct nvhi_ctrlr *ctrlr);
-/* Completions of all I/O queues; for traffic-based keep-alive. */
-uint64_t nvhi_queues_completions(const struct nvhi_ctrlr *ctrlr);
+/* When the I/O command that was sent last of those answered was sent; for traffic-based keep-alive.
+ */
+uint64_t nvhi_queues_heard_ns(const struct nvhi_ctrlr *ctrlr);
 
 #define nvhi_ctrlr_event(ctrlr, slot, ...)                                                         \
 	((ctrlr)->owner->events->slot((ctrlr)->owner, (ctrlr), ##__VA_ARGS__))

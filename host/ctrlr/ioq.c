@@ -174,7 +174,7 @@ static void ioq_req_done(struct nvhi_req *req, int err, const struct nvh_cpl *cp
 	r->link.prev->next = r->link.next; /* it goes to the pool: no need to leave it tidy */
 	r->link.next->prev = r->link.prev;
 	if (__builtin_expect(!err, 1))
-		__atomic_store_n(&ioq->completions, ioq->completions + 1, __ATOMIC_RELAXED);
+		__atomic_store_n(&ioq->heard_ns, req->submit_ns, __ATOMIC_RELAXED);
 	r->done(r, err, cpl);
 	nvhi_ioq_put(ioq, r);
 }

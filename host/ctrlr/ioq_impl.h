@@ -18,7 +18,7 @@ struct nvhi_ioq {
 	uint32_t depth;            /* that may be out */
 	bool serving;              /* a waiter is being served: it comes before others */
 	struct nvhi_list waiters;
-	uint64_t completions; /* read by home, too */
+	uint64_t heard_ns; /* when the command answered last was sent; read by home, too */
 	struct nvh_reactor *reactor;
 	uint64_t timeout_ns; /* 0: no watchdog */
 	struct nvhi_timer watchdog;

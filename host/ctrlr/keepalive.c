@@ -58,13 +58,14 @@ static void ka_send(struct nvhi_ctrlr *ctrlr)
 	nvhi_admin_submit_urgent(ctrlr, cmd);
 }
 
+/* Only what was sent since the last look and answered counts: what was sent before may have
+ * restarted the controller's timer long ago. */
 static bool ka_traffic(struct nvhi_ctrlr *ctrlr)
 {
-	uint64_t count = nvhi_queues_completions(ctrlr) + ctrlr->admin_completions;
-	bool seen = count != ctrlr->ka.seen;
+	uint64_t since = ctrlr->ka.looked_ns;
 
-	ctrlr->ka.seen = count;
-	return seen;
+	ctrlr->ka.looked_ns = nvhi_reactor_now(ctrlr->home);
+	return nvhi_queues_heard_ns(ctrlr) > since || ctrlr->admin_heard_ns > since;
 }
 
 static void ka_on_timer(struct nvhi_timer *timer)
@@ -88,7 +89,7 @@ void nvhi_keepalive_start(struct nvhi_ctrlr *ctrlr)
 			 "%s: took KATO %u ms but tells no keep-alive granularity (KAS 0)",
 			 ctrlr->name, ctrlr->caps.kato_ms);
 	ctrlr->ka.timer.fn = ka_on_timer;
-	ctrlr->ka.seen = 0;
+	ctrlr->ka.looked_ns = nvhi_reactor_now(ctrlr->home);
 	ka_arm(ctrlr);
 }
 

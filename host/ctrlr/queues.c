@@ -151,11 +151,13 @@ void nvhi_queues_stop(struct nvhi_ctrlr *ctrlr)
 	}
 }
 
-uint64_t nvhi_queues_completions(const struct nvhi_ctrlr *ctrlr)
+uint64_t nvhi_queues_heard_ns(const struct nvhi_ctrlr *ctrlr)
 {
-	uint64_t count = 0;
+	uint64_t latest = 0, heard;
 
-	for (uint32_t i = 0; i < ctrlr->caps.nr_io_queues; i++)
-		count += __atomic_load_n(&ctrlr->ioqs[i].completions, __ATOMIC_RELAXED);
-	return count;
+	for (uint32_t i = 0; i < ctrlr->caps.nr_io_queues; i++) {
+		heard = __atomic_load_n(&ctrlr->ioqs[i].heard_ns, __ATOMIC_RELAXED);
+		latest = heard > latest ? heard : latest;
+	}
+	return latest;
 }

@@ -97,6 +97,36 @@ static void traffic_stands_for_keep_alives_only_where_the_controller_says_so(voi
 	world_teardown();
 }
 
+static enum fake_verdict hold_io(struct fake_ctrlr *fake, uint16_t qid, const struct nvh_cmd *cmd)
+{
+	(void)fake;
+	(void)cmd;
+	return qid ? FAKE_HOLD : FAKE_ANSWER;
+}
+
+/* Its controller has heard of it only when it was sent. */
+static void an_answer_to_an_old_command_is_no_traffic(void)
+{
+	struct test_io io = {0};
+
+	world_setup();
+	nvh_le32_put(&fakes[0].id.ctratt, NVH_CTRATT_TBKAS);
+	test_opts(&opts, 0);
+	opts.transport.kato_ms = 1000;
+	owner_live(&owner, &opts);
+	fakes[0].hook = hold_io;
+	CU_ASSERT_TRUE(test_io_submit(nvhi_ctrlr_ioq(owner.ctrlr, world[2]), &io));
+	world_run_ms(700);
+	fake_release(fakes[0].io[2], 1);
+	world_run_ms(300);
+	CU_ASSERT_EQUAL(io.done, 1);
+	/* looked at each 250 ms: the first counted the connect's own commands as none, too */
+	CU_ASSERT_TRUE(fakes[0].count[NVH_ADM_KEEP_ALIVE] >= 3);
+	fakes[0].hook = NULL;
+	owner_delete(&owner);
+	world_teardown();
+}
+
 static enum fake_verdict knows_none(struct fake_ctrlr *fake, uint16_t qid,
 				    const struct nvh_cmd *cmd)
 {
@@ -205,6 +235,7 @@ static void a_stopped_host_blames_no_peer(void)
 NVH_UNIT_MAIN("host/ctrlr/keepalive", NVH_TEST(keep_alives_come_every_half_of_kato),
 	      NVH_TEST(without_kato_none_are_sent), NVH_TEST(a_silent_peer_is_lost_at_kato),
 	      NVH_TEST(traffic_stands_for_keep_alives_only_where_the_controller_says_so),
+	      NVH_TEST(an_answer_to_an_old_command_is_no_traffic),
 	      NVH_TEST(a_controller_that_knows_no_keep_alive_gets_no_more),
 	      NVH_TEST(a_keep_alive_that_is_refused_ends_the_association),
 	      NVH_TEST(a_full_admin_queue_holds_up_no_keep_alive),
