@@ -52,34 +52,56 @@ static bool bufs_try(struct tl_tcp_bufs *bufs, struct tl_tcp_req *treq)
 	return treq->buf != NULL;
 }
 
-static bool buf_try(struct tl_tcp_group *tg, struct tl_tcp_req *treq, uint32_t len)
+/* One host that asks for much and sends nothing leaves three quarters to the others. */
+static bool buf_within_share(const struct tl_tcp_group *tg, const struct tl_tcp_req *treq)
 {
-	if (len <= tg->small.size && bufs_try(&tg->small, treq))
-		return true;
-	return bufs_try(&tg->large, treq);
+	uint32_t count = tg->large.count;
+
+	return tl_tcp_conn_of(treq->req.qpair)->large_held < (count < 8 ? count : count / 4);
 }
 
-bool tl_tcp_buf_get(struct tl_tcp_group *tg, struct tl_tcp_req *treq, uint32_t len)
+static bool buf_try(struct tl_tcp_group *tg, struct tl_tcp_req *treq)
 {
-	if (nvhi_list_empty(&tg->waiters) && buf_try(tg, treq, len))
+	if (treq->req.xfer_len <= tg->small.size && bufs_try(&tg->small, treq))
+		return true;
+	if (!buf_within_share(tg, treq) || !bufs_try(&tg->large, treq))
+		return false;
+	tl_tcp_conn_of(treq->req.qpair)->large_held++;
+	return true;
+}
+
+/* While a buffer is free, those in line have their share already: nobody is overtaken. */
+bool tl_tcp_buf_get(struct tl_tcp_group *tg, struct tl_tcp_req *treq)
+{
+	if (buf_try(tg, treq))
 		return true;
 	nvhi_list_add_tail(&tg->waiters, &treq->link);
 	return false;
 }
 
+/* The first in line that may have one. */
+static struct tl_tcp_req *buf_next(struct tl_tcp_group *tg)
+{
+	struct tl_tcp_req *next;
+
+	nvhi_list_for_each(next, &tg->waiters, link)
+		if (buf_try(tg, next))
+			return next;
+	return NULL;
+}
+
 void tl_tcp_buf_put(struct tl_tcp_group *tg, struct tl_tcp_req *treq)
 {
 	struct tl_tcp_bufs *bufs = treq->bufs;
+	struct tl_tcp_req *next;
 
 	if (!treq->buf)
 		return;
 	bufs->free[bufs->free_count++] = treq->buf;
 	treq->buf = NULL;
-	while (!nvhi_list_empty(&tg->waiters)) {
-		struct tl_tcp_req *next = nvhi_list_first(&tg->waiters, struct tl_tcp_req, link);
-
-		if (!buf_try(tg, next, next->req.xfer_len))
-			return;
+	if (bufs == &tg->large)
+		tl_tcp_conn_of(treq->req.qpair)->large_held--;
+	while ((next = buf_next(tg))) {
 		nvhi_list_del(&next->link);
 		tl_tcp_got_buffer(next);
 	}

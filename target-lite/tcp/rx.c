@@ -143,7 +143,7 @@ static void rx_with_buffer(struct tl_tcp_conn *conn, struct tl_tcp_req *treq)
 		return;
 	}
 	treq->state = TL_TCP_REQ_BUFFER;
-	if (tl_tcp_buf_get(conn->tg, treq, req->xfer_len))
+	if (tl_tcp_buf_get(conn->tg, treq))
 		tl_tcp_got_buffer(treq);
 }
 

@@ -65,8 +65,8 @@ struct tl_tcp_req {
 	struct nvhi_list link; /* waiters, conn->tx.waiting or conn->tx.reqs */
 };
 
-/* Takes a buffer of at least `len` bytes; false: in line, tl_tcp_got_buffer follows. */
-bool tl_tcp_buf_get(struct tl_tcp_group *tg, struct tl_tcp_req *treq, uint32_t len);
+/* Takes a buffer for req.xfer_len bytes; false: in line, tl_tcp_got_buffer follows. */
+bool tl_tcp_buf_get(struct tl_tcp_group *tg, struct tl_tcp_req *treq);
 /* Gives it back, perhaps to the next in line. */
 void tl_tcp_buf_put(struct tl_tcp_group *tg, struct tl_tcp_req *treq);
 
@@ -119,6 +119,7 @@ struct tl_tcp_conn {
 	struct tl_tcp_req *rx_req;  /* whose payload is arriving */
 	uint32_t maxr2t;            /* outstanding R2Ts a command */
 	uint32_t r2ts;              /* commands whose data was asked for */
+	uint32_t large_held;        /* of the group's large buffers */
 	uint8_t *icd;               /* in-capsule data, params.max_icd a request */
 	uint64_t rx_pdus, rx_bytes; /* ever */
 

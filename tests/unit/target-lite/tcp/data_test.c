@@ -355,6 +355,35 @@ static void requests_take_turns_for_buffers(void)
 	tth_done_io(io);
 }
 
+static void one_connection_cannot_take_every_buffer(void)
+{
+	struct tl_transport_opts opts;
+	struct nvh_cmd cmd[8], other;
+	struct wire *io, *greedy, *first_admin;
+	uint16_t cntlid;
+
+	tl_transport_opts_default(&opts);
+	opts.num_shared_buffers = 8;
+	tth_setup_with(&opts);
+	greedy = tth_ready_io(0, 0);
+	for (int i = 0; i < 8; i++) {
+		cmd[i] = tth_rw(NVH_OPC_WRITE, NVH_SGL_ID_TRANSPORT, 0, 128);
+		tth_put_cmd(greedy, &cmd[i], NULL, 0);
+	}
+	tth_pump(greedy);
+	CU_ASSERT_EQUAL(tth_pending(greedy), 2 * 24); /* a quarter */
+	first_admin = tth_admin;
+	tth_admin = tth_open_admin(&cntlid);
+	io = tth_open_io(cntlid, 0, 0);
+	other = tth_rw(NVH_OPC_WRITE, NVH_SGL_ID_TRANSPORT, 0, 128);
+	tth_put_cmd(io, &other, NULL, 0);
+	tth_pump(io);
+	tth_take_r2t(io, &other, 0, 65536); /* overtakes those that have their share */
+	tth_free_wire(greedy);
+	tth_free_wire(first_admin);
+	tth_done_io(io);
+}
+
 NVH_UNIT_MAIN("target-lite/tcp/data", NVH_TEST(data_in_the_capsule_is_written_and_read_back),
 	      NVH_TEST(success_stands_for_the_response_only_without_flow_control),
 	      NVH_TEST(many_commands_in_one_segment_are_answered_in_one),
@@ -365,4 +394,5 @@ NVH_UNIT_MAIN("target-lite/tcp/data", NVH_TEST(data_in_the_capsule_is_written_an
 	      NVH_TEST(a_wrong_data_digest_fails_its_command_only),
 	      NVH_TEST(a_wrong_header_digest_ends_the_connection),
 	      NVH_TEST(data_is_aligned_as_the_host_wants_it),
-	      NVH_TEST(requests_take_turns_for_buffers))
+	      NVH_TEST(requests_take_turns_for_buffers),
+	      NVH_TEST(one_connection_cannot_take_every_buffer))
