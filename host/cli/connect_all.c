@@ -123,7 +123,7 @@ static void all_entry(struct connect_all *all, const struct nvd_params *via,
 	params.name = NULL;
 	switch (e->subtype) {
 	case NVH_SUBTYPE_NVM:
-		params.discovery = params.persistent = false;
+		params.discovery = params.persistent = params.follow = false;
 		all_connect(all, &params);
 		break;
 	case NVH_SUBTYPE_DISC_REFERRAL:
@@ -164,6 +164,7 @@ static void all_visit(struct connect_all *all, const struct nvd_params *params)
 	}
 	if (params->persistent) {
 		keep.discovery = true;
+		keep.follow = true; /* the daemon goes on where this command ends */
 		if (!keep.nqn)
 			keep.nqn = NVH_DISCOVERY_NQN;
 		all_connect(all, &keep);

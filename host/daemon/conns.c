@@ -132,6 +132,8 @@ static void conn_done(void *arg, int err, struct nvh_ctrlr *ctrlr, const char *m
 		done(conn->arg, conn->doomed ? -ECANCELED : 0, conn, "disconnected meanwhile");
 	if (conn->doomed)
 		nvd_conn_delete(conn, NULL, NULL);
+	else
+		nvd_follow(conn);
 }
 
 static int conn_start(struct nvd_conn *conn, char *err, size_t err_len)

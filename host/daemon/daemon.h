@@ -59,8 +59,9 @@ struct nvd_conn {
 	struct json_object *json; /* what was asked for; params' strings point into it */
 	struct nvd_params params;
 	char hostid_text[37];
-	struct nvh_ctrlr *ctrlr; /* LIVE and DELETING */
-	bool doomed;             /* to be deleted as soon as the attempt under way ends */
+	struct nvh_ctrlr *ctrlr;      /* LIVE and DELETING */
+	bool following, follow_again; /* its discovery log is being read; once more after that */
+	bool doomed;                  /* to be deleted as soon as the attempt under way ends */
 	unsigned int attempts;
 	char last_message[256];
 	struct nvhi_timer retry;
@@ -81,6 +82,15 @@ struct nvd_conn *nvd_conn_find(struct nvd_daemon *daemon, const char *name);
 void nvd_conn_ctrlr_removed(struct nvd_daemon *daemon, struct nvh_ctrlr *ctrlr);
 /* Forgets all, without disconnecting: at the end. */
 void nvd_conns_free(struct nvd_daemon *daemon);
+
+/* ---- discovery (follow.c) ----------------------------------------------------------------- */
+
+/* Reads the log of a discovery controller with `follow` and connects what it names. */
+void nvd_follow(struct nvd_conn *conn);
+/* From the host's ctrlr_notice and ctrlr_state. */
+void nvd_follow_notice(struct nvd_daemon *daemon, struct nvh_ctrlr *ctrlr, uint8_t type,
+		       uint8_t info);
+void nvd_follow_state(struct nvd_daemon *daemon, struct nvh_ctrlr *ctrlr);
 
 /* ---- mounts (mounts.c) -------------------------------------------------------------------- */
 

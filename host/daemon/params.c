@@ -39,6 +39,7 @@ const struct nvhi_json_field nvd_params_fields[] = {
 	PARAM(persistent, BOOL),
 	PARAM(tls, BOOL),
 	PARAM(discovery, BOOL),
+	PARAM(follow, BOOL, .help = "connect what the discovery log names, and will name"),
 	NVHI_JSON_END,
 };
 

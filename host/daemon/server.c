@@ -37,6 +37,18 @@ static void server_ctrlr_removed(void *arg, struct nvh_ctrlr *ctrlr)
 	nvd_conn_ctrlr_removed(arg, ctrlr);
 }
 
+static void server_ctrlr_state(void *arg, struct nvh_ctrlr *ctrlr)
+{
+	nvd_follow_state(arg, ctrlr);
+}
+
+static void server_ctrlr_notice(void *arg, struct nvh_ctrlr *ctrlr, uint8_t type, uint8_t info,
+				uint8_t lid)
+{
+	(void)lid;
+	nvd_follow_notice(arg, ctrlr, type, info);
+}
+
 static void server_ns_added(void *arg, struct nvh_ns *ns)
 {
 	nvd_mounts_ns_event(arg, ns, NVF_NS_ADDED);
@@ -53,7 +65,9 @@ static void server_ns_removed(void *arg, struct nvh_ns *ns)
 }
 
 static const struct nvh_host_events server_events = {
+	.ctrlr_state = server_ctrlr_state,
 	.ctrlr_removed = server_ctrlr_removed,
+	.ctrlr_notice = server_ctrlr_notice,
 	.ns_added = server_ns_added,
 	.ns_changed = server_ns_changed,
 	.ns_removed = server_ns_removed,

@@ -3,7 +3,7 @@
 connected already; an unknown key in a file connects nothing."""
 import os
 
-from lib import NQN, Target, run
+from lib import NQN, Target, run, wait_for
 
 
 def connected(env):
@@ -80,6 +80,15 @@ def main(env):
     assert f"subnqn:  {NQN}:a" in env.nvhost("discover", "-d", names[0]).stdout
     env.nvhost("connect-all", "-d", names[0])
     assert set(everything) < set(connected(env)), connected(env)
+    env.nvhost("disconnect-all")
+
+    # With -p the daemon goes on: what the controller's log names later is connected too.
+    env.nvhost("connect-all", *a.at, "-p")
+    wait_for("all that is there", lambda: set(everything) < set(connected(env)))
+    a.rpc("nvmf_create_subsystem", nqn=f"{NQN}:late", allow_any_host=True, serial_number="L")
+    a.rpc("nvmf_subsystem_add_listener", nqn=f"{NQN}:late", listen_address={
+        "trtype": "TCP", "traddr": "127.0.0.1", "trsvcid": str(a.port)})
+    wait_for("the late one", lambda: f"{NQN}:late" in connected(env))
     env.nvhost("disconnect-all")
 
 

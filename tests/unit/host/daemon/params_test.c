@@ -50,7 +50,7 @@ static void all_of_it_survives_json(void)
 	p.fast_io_fail_tmo = 9;
 	p.tos = 4;
 	p.hdr_digest = p.data_digest = p.disable_sqflow = true;
-	p.duplicate_connect = p.persistent = p.discovery = true;
+	p.duplicate_connect = p.persistent = p.discovery = p.follow = true;
 	o = nvd_params_to_json(&p);
 	CU_ASSERT_EQUAL_FATAL(nvd_params_from_json(o, &q, err, sizeof(err)), 0);
 	CU_ASSERT_STRING_EQUAL(q.trsvcid, "4421");
@@ -67,7 +67,7 @@ static void all_of_it_survives_json(void)
 	CU_ASSERT_EQUAL(q.fast_io_fail_tmo, 9);
 	CU_ASSERT_EQUAL(q.tos, 4);
 	CU_ASSERT_TRUE(q.hdr_digest && q.data_digest && q.disable_sqflow);
-	CU_ASSERT_TRUE(q.duplicate_connect && q.persistent && q.discovery);
+	CU_ASSERT_TRUE(q.duplicate_connect && q.persistent && q.discovery && q.follow);
 	json_object_put(o);
 }
 
