@@ -86,13 +86,21 @@ static void fault_over(struct fault *fault)
 	sim_world.faults_on--;
 }
 
+/* A node boots when it is down; a namespace can be added when it is gone. */
+static bool can_mend(const struct fault *fault)
+{
+	if (fault->kind == SIM_FAULT_CRASH)
+		return sim_node_of_link(fault->link)->state == SIM_NODE_DOWN;
+	if (fault->kind == SIM_FAULT_NS_REMOVE)
+		return sim_nodes_idle();
+	return true;
+}
+
 static void fault_timer(struct nvhi_timer *timer)
 {
 	struct fault *fault = nvhi_container_of(timer, struct fault, timer);
 
-	/* A node boots when it is down, not before. */
-	if (fault->kind == SIM_FAULT_CRASH &&
-	    sim_node_of_link(fault->link)->state == SIM_NODE_STOPPING) {
+	if (!can_mend(fault)) {
 		nvhi_timer_arm(sim_world.world, timer, 10 * SIM_MS);
 		return;
 	}
@@ -265,8 +273,8 @@ void sim_faults_heal(void)
 	sim_world.stop_faults = true;
 	nvhi_timer_cancel(sim_world.world, &f.next);
 	nvhi_list_for_each_safe(fault, tmp, &f.active, link_all)
-		if (fault->kind != SIM_FAULT_CRASH)
-			fault_over(fault); /* a crash ends when the node is down */
+		if (can_mend(fault))
+			fault_over(fault); /* others when their time comes */
 }
 
 void sim_faults_free(void)

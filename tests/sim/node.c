@@ -151,6 +151,15 @@ bool sim_nodes_down(void)
 	return true;
 }
 
+bool sim_nodes_idle(void)
+{
+	for (uint32_t i = 0; i < sim_targets.nr_nodes; i++)
+		if (sim_targets.nodes[i].state == SIM_NODE_STOPPING ||
+		    (sim_targets.nodes[i].state == SIM_NODE_UP && sim_targets.nodes[i].pending))
+			return false;
+	return true;
+}
+
 bool sim_nodes_settled(void)
 {
 	for (uint32_t i = 0; i < sim_targets.nr_nodes; i++)

@@ -51,7 +51,9 @@ void sim_node_boot(struct sim_node *node);
 void sim_node_crash(struct sim_node *node);
 /* All nodes are DOWN. */
 bool sim_nodes_down(void);
-/* No change is under way anywhere. */
+/* No change is under way at those that are up. */
+bool sim_nodes_idle(void);
+/* All are up, and no change is under way. */
 bool sim_nodes_settled(void);
 struct sim_node *sim_node_of_link(unsigned int link);
 

@@ -201,6 +201,9 @@ static bool excused(const struct worker *w, int err, const struct nvh_cpl *cpl)
 	default:
 		return false;
 	}
+	if (nvh_cpl_sct(cpl) == NVH_SCT_PATH) /* refused for as long as a controller may be lost */
+		return sim_world.plan.connect.ctrl_loss_tmo_s < 600 &&
+		       (sim_world.plan.faults & 1u << SIM_FAULT_ANA);
 	switch (nvh_cpl_code(cpl)) {
 	case NVH_ST_COMPARE_FAILED:
 		return w->io->op == NVH_IO_COMPARE;
