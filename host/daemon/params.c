@@ -3,6 +3,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -164,6 +165,11 @@ static int params_check(const struct nvd_params *params, char *err, size_t err_l
 	}
 	if (!params->traddr) {
 		snprintf(err, err_len, "--traddr (-a) is missing: the address of the target");
+		return -EINVAL;
+	}
+	if (params->host_iface && !if_nametoindex(params->host_iface)) {
+		snprintf(err, err_len, "--host-iface '%s': no such network interface (ip link)",
+			 params->host_iface);
 		return -EINVAL;
 	}
 	if (params->hostid && !params_is_uuid(params->hostid)) {

@@ -119,6 +119,7 @@ static void a_wrong_value_is_refused_by_name(void)
 	WRONG(transport, NULL, -EINVAL, "--transport");
 	WRONG(traddr, NULL, -EINVAL, "--traddr");
 	WRONG(hostid, "zz", -EINVAL, "--hostid 'zz'");
+	WRONG(host_iface, "no-such-iface", -EINVAL, "--host-iface 'no-such-iface'");
 	WRONG(queue_size, 8, -EINVAL, "--queue-size 8");
 	WRONG(tos, 256, -EINVAL, "--tos 256");
 	WRONG(ctrl_loss_tmo, -2, -EINVAL, "--ctrl-loss-tmo -2");
