@@ -4,7 +4,7 @@ SIM_OBJS := $(call objects,$(wildcard tests/sim/*.c))
 SIM_WRAP := $(foreach fn,nvhi_part_done nvhi_io_rewind malloc calloc realloc aligned_alloc free,-Wl,--wrap=$(fn))
 SIM_TEST := $(B)/tests/sim/sim_test
 SEEDS ?= 1000
-$(SIM_OBJS): EXTRA_CFLAGS += $(JSON_CFLAGS)
+$(SIM_OBJS): EXTRA_CFLAGS += $(JSON_CFLAGS) $(DPDK_CFLAGS)
 $(B)/tests/sim/sim: $(SIM_OBJS) $(sort $(LIB_OBJS) $(TARGET_OBJS))
 	$(call link,$(SIM_WRAP) $(LIBS_BASE))
 # What `make check` runs.

@@ -82,6 +82,9 @@ static ssize_t stream_readv(struct nvhi_stream *stream, const struct iovec *iov,
 	left = some(left);
 	sim_net.stats.short_reads += left < want;
 	want = left;
+	s->poller->attention = true;
+	if (s->conn->end[!s->side])
+		s->conn->end[!s->side]->poller->attention = true; /* there is room again */
 	for (int i = 0; left > 0; i++) {
 		size_t part = iov[i].iov_len < left ? iov[i].iov_len : left;
 
@@ -114,6 +117,7 @@ static ssize_t stream_writev(struct nvhi_stream *stream, const struct iovec *iov
 	uint64_t arrive;
 
 	(void)more;
+	sim_net.changed = true;
 	if (sim_pipe_rst_arrived(sim_in(s)))
 		return -EPIPE;
 	if (!s->conn->end[!s->side] && !s->conn->pending) {
@@ -148,11 +152,13 @@ static void stream_want(struct nvhi_stream *stream, unsigned int events)
 
 	s->wanted = events;
 	s->deaf = false;
+	s->poller->attention = true;
 }
 
 static void stream_set_eager(struct nvhi_stream *stream, bool eager)
 {
 	sim_stream_of(stream)->eager = eager;
+	sim_stream_of(stream)->poller->attention = true;
 }
 
 static int stream_info(struct nvhi_stream *stream, struct nvhi_stream_info *ret_info)
@@ -187,8 +193,10 @@ static struct sim_stream *stream_new(struct sim_conn *conn, int side, struct nvh
 	s->conn = conn;
 	s->side = side;
 	s->wanted = NVHI_READABLE;
+	s->poller = sim_net_poller(reactor);
 	conn->end[side] = s;
-	nvhi_list_add_tail(&sim_net_poller(reactor)->streams, &s->link);
+	nvhi_list_add_tail(&s->poller->streams, &s->link);
+	sim_net_attention();
 	sim_net.stats.streams++;
 	return s;
 }
@@ -228,10 +236,11 @@ static void conn_close_end(struct sim_conn *conn, int side, bool abort)
 static void stream_close(struct nvhi_stream *stream, bool abort)
 {
 	struct sim_stream *s = sim_stream_of(stream);
-	struct sim_net_poller *poller = sim_net_poller(stream->reactor);
+	struct sim_net_poller *poller = s->poller;
 	struct sim_conn *conn = s->conn;
 	int side = s->side;
 
+	sim_net_attention();
 	SIM_TRACE("net: link %llu port %llu side %llu closes, abort %llu", conn->link, conn->port,
 		  (unsigned long long)side, abort);
 	if (poller->next == &s->link)
@@ -324,6 +333,7 @@ static void net_reject(struct nvhi_net *net, intptr_t pending)
 
 	(void)net;
 	conn->pending = false;
+	sim_net_attention();
 	conn_close_end(conn, 1, true);
 	sim_conn_check_free(conn);
 }
@@ -384,6 +394,7 @@ static int poll_connecting(struct sim_stream *s)
 		return s->stream.on_event(&s->stream, NVHI_HANGUP) + 1;
 	}
 	conn->pending = true;
+	sim_net_attention();
 	nvhi_list_add_tail(&l->backlog, &conn->link_backlog);
 	s->told_open = true;
 	return s->stream.on_event(&s->stream, NVHI_STREAM_OPEN | NVHI_WRITABLE) + 1;
@@ -443,6 +454,9 @@ static int net_poll(struct nvhi_poller *p)
 	struct nvhi_list *at;
 	int done = 0;
 
+	if (!poller->attention)
+		return 0;
+	poller->attention = false;
 	nvhi_list_for_each_safe(l, tmp, &poller->listeners, link_poll)
 		done += poll_listener(l);
 	if (!nvhi_list_empty(&poller->streams) && sim_chance(sim_rng(SIM_RNG_SCHED), 30)) {
@@ -455,7 +469,17 @@ static int net_poll(struct nvhi_poller *p)
 		done += poll_stream(nvhi_list_entry(at, struct sim_stream, link));
 	}
 	poller->next = NULL;
+	poller->attention |= done > 0;
 	return done;
+}
+
+void sim_net_attention(void)
+{
+	struct sim_net_poller *poller;
+
+	nvhi_list_for_each(poller, &sim_net.pollers, link_all)
+		poller->attention = true;
+	sim_net.changed = true;
 }
 
 struct sim_net_poller *sim_net_poller(struct nvh_reactor *reactor)
@@ -510,24 +534,45 @@ void sim_net_done(void)
 			 sim_net.stats.streams, sim_net.stats.conns, sim_net.stats.listeners);
 }
 
+static uint64_t conn_next(const struct sim_conn *conn)
+{
+	uint64_t to_target = sim_pipe_next(&conn->pipe[SIM_TO_TARGET]);
+	uint64_t to_host = sim_pipe_next(&conn->pipe[SIM_TO_HOST]);
+
+	if (conn->connecting)
+		return conn->syn_at;
+	return to_target < to_host ? to_target : to_host;
+}
+
 uint64_t sim_net_next(void)
 {
-	uint64_t next = NVHI_NEVER;
 	struct sim_conn *conn;
 
+	if (!sim_net.changed)
+		return sim_net.next;
+	sim_net.changed = false;
+	sim_net.next = NVHI_NEVER;
 	nvhi_list_for_each(conn, &sim_net.conns, link_all) {
-		uint64_t at = NVHI_NEVER;
+		uint64_t at = conn_next(conn);
 
-		if (conn->connecting)
-			at = conn->syn_at;
-		else
-			for (int dir = 0; dir < 2; dir++) {
-				uint64_t due = sim_pipe_next(&conn->pipe[dir]);
-
-				at = due < at ? due : at;
-			}
-		if (at < next)
-			next = at;
+		if (at < sim_net.next)
+			sim_net.next = at;
 	}
-	return next;
+	return sim_net.next;
+}
+
+void sim_net_passed(void)
+{
+	if (sim_net.changed || sim_net.next <= sim.now)
+		sim_net_attention();
+}
+
+bool sim_net_wants_turn(struct nvh_reactor *reactor)
+{
+	struct sim_net_poller *poller;
+
+	nvhi_list_for_each(poller, &sim_net.pollers, link_all)
+		if (poller->reactor == reactor)
+			return poller->attention;
+	return true;
 }

@@ -38,6 +38,8 @@ struct sim_net {
 	struct nvhi_list pollers;   /* struct sim_net_poller: one a reactor */
 	uint32_t capacity;	    /* bytes a direction holds */
 	uint16_t next_port;
+	bool changed;	/* since `next` was worked out */
+	uint64_t next;	/* when something arrives */
 	struct sim_net_stats stats;
 };
 extern struct sim_net sim_net;
@@ -50,6 +52,10 @@ void sim_net_serve(struct nvh_reactor *reactor);
 void sim_net_unserve_all(void);
 /* When something arrives next, NVHI_NEVER: nothing is under way. */
 uint64_t sim_net_next(void);
+/* Time has moved. */
+void sim_net_passed(void);
+/* Whether that reactor's streams may have something to tell. */
+bool sim_net_wants_turn(struct nvh_reactor *reactor);
 
 /* ---- faults; each returns whether there was anything to strike -------------------------------- */
 

@@ -37,6 +37,7 @@ static struct sim_conn *draw_conn(unsigned int link)
 
 static void conn_reset(struct sim_conn *conn)
 {
+	sim_net_attention();
 	for (int dir = 0; dir < 2; dir++) {
 		struct sim_pipe *pipe = &conn->pipe[dir];
 
@@ -79,6 +80,7 @@ bool sim_net_half_close(unsigned int link)
 	pipe = &conn->pipe[sim_below(sim_rng(SIM_RNG_FAULT), 2)];
 	if (pipe->fin || pipe->last_arrive == NVHI_NEVER)
 		return false;
+	sim_net_attention();
 	pipe->fin = true;
 	pipe->fin_at = pipe->last_arrive > sim.now ? pipe->last_arrive : sim.now;
 	return true;
@@ -139,6 +141,7 @@ void sim_net_silence(unsigned int link, enum sim_dir dir, bool on)
 	if (l->silent[dir] == on)
 		return;
 	l->silent[dir] = on;
+	sim_net_attention();
 	nvhi_list_for_each(conn, &sim_net.conns, link_all) {
 		if (conn->link != link)
 			continue;

@@ -30,6 +30,7 @@ struct sim_conn;
 struct sim_stream {
 	struct nvhi_stream stream;
 	struct sim_conn *conn;
+	struct sim_net_poller *poller;
 	int side; /* 0: host, 1: target */
 	unsigned int wanted;
 	bool eager, deaf, told_open;
@@ -61,9 +62,12 @@ struct sim_net_poller {
 	struct nvh_reactor *reactor;
 	struct nvhi_list streams, listeners;
 	struct nvhi_list *next; /* iteration survives removals */
+	bool attention;		/* a stream of it may have something to tell */
 	struct nvhi_list link_all;
 };
 struct sim_net_poller *sim_net_poller(struct nvh_reactor *reactor);
+/* Something changed: all streams are looked at again, and so is what arrives when. */
+void sim_net_attention(void);
 
 /* ---- bytes under way ---- */
 void sim_pipe_init(struct sim_pipe *pipe);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/reactor_impl.h"
 #include "tests/sim/net.h"
 
 /* A world that is busy for longer without time moving is one that spins. */
@@ -124,6 +125,12 @@ static void draw_order(uint32_t *order)
 	}
 }
 
+static bool idle(struct nvh_reactor *r)
+{
+	return nvhi_inbox_empty(r) && nvhi_list_empty(&r->deferred) &&
+	       nvhi_reactor_next_deadline(r) > sim.now && !sim_net_wants_turn(r);
+}
+
 static void settle(void)
 {
 	bool worked = true, skipped;
@@ -135,6 +142,8 @@ static void settle(void)
 		worked = skipped = false;
 		draw_order(order);
 		for (uint32_t i = 0; i < sim.count && !sim.failed; i++) {
+			if (idle(sim.reactors[order[i]]))
+				continue;
 			if (may_skip && sim_chance(sim_rng(SIM_RNG_SCHED), 15)) {
 				skipped = true;
 				continue;
@@ -177,11 +186,13 @@ bool sim_run_until(bool (*done)(void), uint64_t limit)
 		if (next > end || next == NVHI_NEVER) {
 			if (limit != NVHI_NEVER)
 				sim.now = end;
+			sim_net_passed();
 			return !done;
 		}
 		if (next > sim.now) {
 			sim.now = next;
 			sim.rounds = 0;
+			sim_net_passed();
 		}
 	}
 	return false;
