@@ -10,6 +10,7 @@
 
 #include "base/histogram.h"
 #include "host/cli/opts.h"
+#include "host/daemon/params.h"
 
 #define PERF_JOBS_MAX 64
 
@@ -23,6 +24,18 @@ struct perf_opts {
 	bool verify, poll, fua;
 	int cpus[PERF_JOBS_MAX]; /* -1: not pinned */
 };
+
+/* The command line. */
+struct perf_cmd {
+	struct perf_opts opts;
+	struct nvd_params params;
+	const char *device; /* NULL: params tell the address */
+	uint32_t nsid;      /* 0: the device's, else 1 */
+	enum nvc_format format;
+};
+/* perf_opts.c: 0; the exit status of a mistake (said); -1 after help. opts and params hold the
+ * defaults before. */
+int perf_cmd_parse(struct perf_cmd *cmd, int argc, char **argv);
 
 struct perf_dir {
 	uint64_t ios, bytes;
