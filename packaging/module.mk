@@ -16,7 +16,7 @@ UNITS = $(wildcard packaging/systemd/*.service packaging/systemd/*.socket packag
 $(B)/nvhost.pc: packaging/nvhost.pc.in
 	@mkdir -p $(@D)
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
-		-e 's|@LIBS_PRIVATE@|$(filter-out -Wl% %.a,$(LIBS_BASE)) -pthread|' $< >$@
+		-e 's|@LIBS_PRIVATE@|$(LIBS_BASE) -pthread|' $< >$@
 
 .PHONY: install uninstall
 install: all $(B)/nvhost.pc

@@ -81,6 +81,12 @@ for example in hello_world embed_in_epoll; do
 	"${CC:-gcc}" -Wall -Wextra -Werror -O2 ${cc_san:-} -o $example $example.c \
 		$(pkg-config --cflags --libs nvhost) || die "$example does not build"
 done
+# The archive: with what pkg-config --static adds.
+# shellcheck disable=SC2046,SC2086
+"${CC:-gcc}" -O2 ${cc_san:-} -o hello_static hello_world.c $(pkg-config --cflags nvhost) \
+	"$root/lib/libnvhost.a" $(pkg-config --static --libs nvhost | sed 's/-lnvhost//') ||
+	die "hello_world does not link with libnvhost.a"
+ldd hello_static | grep -q libnvhost && die "hello_static wants libnvhost.so"
 
 nqn=nqn.2026-01.io.nvhost:install
 "$BIN/target-lite" --listen tcp:127.0.0.1:0 --nqn $nqn --ns malloc:16M --rpc "$tmp/rpc" \
@@ -99,6 +105,8 @@ out=$(./hello_world -t tcp -a 127.0.0.1 -s "$port" -n $nqn --ns 1 -L nvme:debug 
 echo "$out"
 echo "$out" | grep -qx 'Hello world!' || die "hello_world did not say hello"
 grep -q 'Write' "$tmp/err" && grep -q 'Read' "$tmp/err" || die "-L nvme did not decode the commands"
+./hello_static -a 127.0.0.1 -s "$port" -n $nqn 2>"$tmp/err" | grep -qx 'Hello world!' ||
+	{ cat "$tmp/err"; die "hello_static did not say hello"; }
 out=$(./embed_in_epoll -t tcp -a 127.0.0.1 -s "$port" -n $nqn -r 1 2>&1) || die "embed_in_epoll: $out"
 echo "$out"
 echo "$out" | grep -qE '^[1-9][0-9]* reads/s' || die "embed_in_epoll read nothing"
