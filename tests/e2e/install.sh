@@ -84,7 +84,8 @@ done
 # The archive: with what pkg-config --static adds.
 # shellcheck disable=SC2046,SC2086
 "${CC:-gcc}" -O2 ${cc_san:-} -o hello_static hello_world.c $(pkg-config --cflags nvhost) \
-	"$root/lib/libnvhost.a" $(pkg-config --static --libs nvhost | sed 's/-lnvhost//') ||
+	"$root/lib/libnvhost.a" $(pkg-config --static --libs nvhost |
+		sed "s/-lnvhost//; s,$tmp/root/usr/,/usr/,g") ||
 	die "hello_world does not link with libnvhost.a"
 ldd hello_static | grep -q libnvhost && die "hello_static wants libnvhost.so"
 
