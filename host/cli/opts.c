@@ -328,21 +328,22 @@ int nvc_opts_parse(const struct nvc_usage *usage, int argc, char **argv, struct 
 /* Words of `text` in lines of at most 76 columns; the first line starts at `column`. */
 static void help_wrap(FILE *out, const char *text, int indent, int column)
 {
+	bool first = true;
+
 	while (*text) {
 		int len = (int)strcspn(text, " ");
 
-		if (column > indent && column + len > 76) {
+		if (!first && column + 1 + len > 76) {
 			fprintf(out, "\n%*s", indent, "");
 			column = indent;
+		} else if (!first) {
+			fputc(' ', out);
+			column++;
 		}
 		fprintf(out, "%.*s", len, text);
 		column += len;
-		text += len;
-		if (*text == ' ') {
-			fputc(' ', out);
-			column++;
-			text++;
-		}
+		first = false;
+		text += len + strspn(text + len, " ");
 	}
 	fputc('\n', out);
 }
