@@ -66,6 +66,7 @@ static void print_ios(void)
 		[NVH_IO_READ] = "read", [NVH_IO_WRITE] = "write", [NVH_IO_FLUSH] = "flush",
 		[NVH_IO_WRITE_ZEROES] = "write zeroes", [NVH_IO_DEALLOCATE] = "deallocate",
 		[NVH_IO_COMPARE] = "compare", [NVH_IO_VERIFY] = "verify",
+		[NVH_IO_PASSTHRU] = "passthrough",
 	};
 
 	printf("I/O    ");

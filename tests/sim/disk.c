@@ -83,6 +83,19 @@ static void ghost_raise(struct sim_disk *disk, const struct tl_bdev_io *io)
 		       sim_between(sim_rng(SIM_RNG_DISK), SIM_MS, 500 * SIM_MS));
 }
 
+static void check_once(struct sim_disk *disk, const struct tl_bdev_io *io)
+{
+	uint64_t value;
+
+	memcpy(&value, disk->mem + io->lba * disk->block_size, sizeof(value));
+	if (!(value & SIM_VALUE_ONCE) || value >> 61)
+		return;
+	if (value == disk->once[io->lba])
+		sim_fail("disk %u block %llu: a passthrough write was executed twice", disk->nsid,
+			 (unsigned long long)io->lba);
+	disk->once[io->lba] = value;
+}
+
 static void apply(struct sim_disk *disk, const struct tl_bdev_io *io)
 {
 	uint8_t *at = disk->mem + io->lba * disk->block_size;
@@ -100,6 +113,7 @@ static void apply(struct sim_disk *disk, const struct tl_bdev_io *io)
 			len -= disk->block_size / 2;
 		}
 		copy(at, io, len);
+		check_once(disk, io);
 		if (sim.mutant == SIM_MUTANT_GHOST && sim_chance(sim_rng(SIM_RNG_DISK), 5))
 			ghost_raise(disk, io);
 		break;

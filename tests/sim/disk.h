@@ -10,6 +10,8 @@
 #include "tests/sim/sim.h"
 
 #define SIM_DISK_BLOCKS_MAX 512u
+/* Blocks of such a value may be written once: passthrough is never repeated. */
+#define SIM_VALUE_ONCE (1ull << 60)
 
 struct sim_disk {
 	uint32_t nsid;
@@ -17,6 +19,7 @@ struct sim_disk {
 	uint32_t block_size;
 	uint64_t blocks; /* now; never above SIM_DISK_BLOCKS_MAX */
 	uint8_t *mem;
+	uint64_t once[SIM_DISK_BLOCKS_MAX]; /* the last such value of each block */
 	uint64_t delay_max;    /* ns a command takes at most */
 	unsigned int slow;     /* of 100 commands, so many take their time */
 	unsigned int transient; /* of 1000, so many are refused for now */

@@ -220,6 +220,7 @@ static void break_something(void)
 	SIM_TRACE("fault %llu: link %llu disk %llu dir %llu for %llu ms", fault->kind, fault->link,
 		  fault->disk, fault->dir, ms);
 	sim_counts.faults[fault->kind]++;
+	sim_world.troubled = true;
 	sim_world.calm_since = NVHI_NEVER;
 	if (!ms) {
 		free(fault);

@@ -347,7 +347,7 @@ static void do_reset(void *arg)
 {
 	unsigned int link = (unsigned int)(uintptr_t)arg;
 
-	if (h.ctrlrs[link] && h.live[link])
+	if (h.ctrlrs[link])
 		nvh_ctrlr_reset(h.ctrlrs[link], NULL, NULL);
 }
 
@@ -355,7 +355,7 @@ static void do_disconnect(void *arg)
 {
 	unsigned int link = (unsigned int)(uintptr_t)arg;
 
-	if (!h.ctrlrs[link] || !h.live[link])
+	if (!h.ctrlrs[link])
 		return;
 	sim_world.lost_at = sim.now;
 	nvh_disconnect(h.ctrlrs[link], NULL, NULL);
@@ -364,11 +364,11 @@ static void do_disconnect(void *arg)
 bool sim_host_reset(unsigned int link)
 {
 	sim_on(sim_world.host_reactors[0], do_reset, (void *)(uintptr_t)link);
-	return h.live[link];
+	return h.ctrlrs[link] != NULL;
 }
 
 bool sim_host_disconnect(unsigned int link)
 {
 	sim_on(sim_world.host_reactors[0], do_disconnect, (void *)(uintptr_t)link);
-	return h.live[link];
+	return h.ctrlrs[link] != NULL;
 }

@@ -32,6 +32,7 @@ struct worker {
 	bool busy, submitting, cancel_asked, ended;
 	uint64_t submitted, begin, value;
 	uint64_t compared[IO_BYTES_MAX / 512];
+	struct nvh_cmd cmd; /* passthrough */
 	uint64_t read_back; /* blocks read back at the end; NVHI_NEVER: not begun */
 };
 
@@ -81,12 +82,8 @@ static void poison(struct worker *w, size_t len)
 /* Nobody may have written to a buffer since its I/O was done. */
 static void check_poison(struct worker *w)
 {
-	for (uint32_t i = 0; i < w->poisoned; i++)
-		if (w->buf[i] != POISON) {
-			sim_fail("worker %u: byte %u of its buffer was written after the I/O had "
-				 "completed", w->index, i);
-			return;
-		}
+	if (w->poisoned && (w->buf[0] != POISON || memcmp(w->buf, w->buf + 1, w->poisoned - 1)))
+		sim_fail("worker %u: its buffer was written after the I/O had completed", w->index);
 	w->poisoned = 0;
 }
 
@@ -126,7 +123,9 @@ static uint8_t draw_op(void)
 		return NVH_IO_WRITE_ZEROES;
 	if (dice < 95)
 		return NVH_IO_DEALLOCATE;
-	return dice < 98 ? NVH_IO_COMPARE : NVH_IO_VERIFY;
+	if (dice < 97)
+		return NVH_IO_PASSTHRU;
+	return dice < 99 ? NVH_IO_COMPARE : NVH_IO_VERIFY;
 }
 
 static void draw_range(struct worker *w)
@@ -145,7 +144,22 @@ static void draw_range(struct worker *w)
 
 static bool op_writes(uint8_t op)
 {
-	return op == NVH_IO_WRITE || op == NVH_IO_WRITE_ZEROES || op == NVH_IO_DEALLOCATE;
+	return op == NVH_IO_WRITE || op == NVH_IO_WRITE_ZEROES || op == NVH_IO_DEALLOCATE ||
+	       op == NVH_IO_PASSTHRU;
+}
+
+/* A write as the caller's own command: never to be executed twice. One block, so that it fits all
+ * limits. */
+static void prepare_passthru(struct worker *w)
+{
+	struct nvh_cmd *cmd = &w->cmd;
+
+	w->io->nr_blocks = 1;
+	memset(cmd, 0, sizeof(*cmd));
+	cmd->opc = NVH_OPC_WRITE;
+	nvh_le32_put(&cmd->nsid, worker_nsid(w));
+	nvh_le32_put(&cmd->cdw10, (uint32_t)w->io->lba);
+	w->io->cmd = cmd;
 }
 
 static void prepare_data(struct worker *w)
@@ -155,9 +169,15 @@ static void prepare_data(struct worker *w)
 	check_poison(w);
 	io->iovcnt = 0;
 	w->value = SIM_ZEROES;
-	if (io->op == NVH_IO_WRITE)
+	io->cmd = NULL;
+	if (io->op == NVH_IO_PASSTHRU)
+		prepare_passthru(w);
+	if (io->op == NVH_IO_WRITE || io->op == NVH_IO_PASSTHRU)
 		w->value = ++work.next_value;
-	if (io->op == NVH_IO_READ || io->op == NVH_IO_WRITE || io->op == NVH_IO_COMPARE)
+	if (io->op == NVH_IO_PASSTHRU)
+		w->value |= SIM_VALUE_ONCE;
+	if (io->op == NVH_IO_READ || io->op == NVH_IO_WRITE || io->op == NVH_IO_COMPARE ||
+	    io->op == NVH_IO_PASSTHRU)
 		draw_iov(w);
 	for (uint32_t i = 0; i < io->nr_blocks && io->iovcnt; i++) {
 		uint64_t value = w->value;
@@ -184,6 +204,9 @@ static bool excused(const struct worker *w, int err, const struct nvh_cpl *cpl)
 {
 	uint64_t changed = sim_targets.changed[w->disk], since = w->submitted;
 
+	if (w->io->op == NVH_IO_PASSTHRU && err != -ETIMEDOUT && err != -ECANCELED &&
+	    (err || !nvh_cpl_dnr(cpl)))
+		return sim_world.troubled; /* what others would get repeated */
 	switch (err) {
 	case -ENODEV:
 		return recently(changed, since);
@@ -213,7 +236,7 @@ static bool excused(const struct worker *w, int err, const struct nvh_cpl *cpl)
 	case NVH_ST_NS_NOT_READY:
 		return sim_world.plan.faults & 1u << SIM_FAULT_TRANSIENT;
 	case NVH_ST_ABORT_REQUESTED:
-		return w->cancel_asked || w->io->deadline_ns;
+		return w->cancel_asked || w->io->deadline_ns || w->io->op == NVH_IO_PASSTHRU;
 	default:
 		return false;
 	}
@@ -473,6 +496,19 @@ void sim_work_start(void)
 				nvh_io_init(w->io);
 			}
 	begin_all();
+}
+
+bool sim_work_idle(void)
+{
+	for (uint32_t i = 0; i < work.count; i++)
+		if (work.workers[i].busy)
+			return false;
+	return true;
+}
+
+void sim_work_stop(void)
+{
+	work.left = 0;
 }
 
 bool sim_work_done(void)

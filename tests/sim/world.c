@@ -81,6 +81,7 @@ void sim_world_draw(struct sim_plan *plan)
 	plan->maxr2t = (uint8_t)DRAW(0, 1, 2, 16);
 	plan->deadlines = DRAW(0, 0, 5);
 	plan->cancels = DRAW(0, 0, 5);
+	plan->abrupt = sim_chance(rng, 10);
 	draw_connect(plan);
 	plan->faults = draw_faults(plan);
 }
@@ -213,6 +214,11 @@ static bool all_well(void)
 	return !lacks();
 }
 
+static bool targets_ready(void)
+{
+	return sim_nodes_settled() && !sim_world.faults_on;
+}
+
 static bool no_ghosts(void)
 {
 	return sim_disk_ghosts == 0;
@@ -254,6 +260,11 @@ static void world_live(void)
 	must_come(all_well, BOOT_LIMIT, "the first connects");
 	sim_work_start();
 	sim_faults_start();
+	if (sim_world.plan.abrupt) {
+		sim_run_until(sim_work_done, sim_below(sim_rng(SIM_RNG_WORLD),
+						       sim_world.plan.duration));
+		return;
+	}
 	sim_run_until(sim_work_done, sim_world.plan.duration * 2);
 	sim_faults_heal();
 	must_come(sim_work_done, MEND_LIMIT, "I/O hangs: the end of all I/O after the last fault");
@@ -265,9 +276,17 @@ static void world_live(void)
 
 static void world_end(void)
 {
-	sim_faults_free();
+	sim_world.lost_at = sim.now; /* I/O that is still out may end now */
+	sim_world.calm_since = NVHI_NEVER;
+	sim_work_stop();
 	sim_host_close();
 	must_come(sim_host_closed, CLOSE_LIMIT, "nvh_host_close");
+	if (!sim.failed && !sim_work_idle())
+		sim_fail("an I/O outlived its host");
+	must_come(sim_work_done, CLOSE_LIMIT, "the workers' end");
+	sim_faults_heal();
+	must_come(targets_ready, MEND_LIMIT, "the targets after the last fault");
+	sim_faults_free();
 	for (uint32_t i = 0; i < sim_targets.nr_nodes; i++)
 		sim_node_crash(&sim_targets.nodes[i]);
 	must_come(sim_nodes_down, CLOSE_LIMIT, "the targets' stop");

@@ -56,11 +56,12 @@ struct sim_plan {
 	struct nvh_connect_opts connect; /* all but the address */
 	uint8_t maxr2t;
 	unsigned int deadlines, cancels; /* of 100 I/Os */
+	bool abrupt; /* the host is closed in the middle of everything */
 };
 
 /* ---- counters of a world, summed over all ------------------------------------------------------ */
 
-#define SIM_OPS 7 /* NVH_IO_READ to NVH_IO_VERIFY */
+#define SIM_OPS 8 /* NVH_IO_READ to NVH_IO_PASSTHRU */
 struct sim_counts {
 	uint64_t ios[SIM_OPS], good, failed, refused, canceled, timed_out;
 	uint64_t faults[SIM_FAULT_COUNT];
@@ -74,7 +75,8 @@ struct sim_world {
 	uint64_t calm_since;  /* NVHI_NEVER: something is wrong */
 	uint32_t faults_on;   /* under way now */
 	uint64_t lost_at;     /* when a controller was last given up or disconnected */
-	bool stop_faults, stop_work;
+	bool stop_faults;
+	bool troubled; /* a fault has struck, ever */
 };
 extern struct sim_world sim_world;
 
@@ -110,6 +112,10 @@ bool sim_host_disconnect(unsigned int link);
 
 void sim_work_start(void);
 bool sim_work_done(void);
+/* No I/O is out. */
+bool sim_work_idle(void);
+/* No further I/O. */
+void sim_work_stop(void);
 /* Reads back all there is, then is done. */
 void sim_work_read_back(void);
 void sim_work_free(void);
