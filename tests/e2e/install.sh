@@ -94,7 +94,7 @@ nqn=nqn.2026-01.io.nvhost:install
 	>"$tmp/target.log" 2>&1 &
 target=$!
 for _ in $(seq 600); do
-	grep -q '^ready' "$tmp/target.log" && break
+	grep -q '^ready' "$tmp/target.log" 2>/dev/null && break
 	kill -0 $target 2>/dev/null || { cat "$tmp/target.log"; die "target-lite ended"; }
 	sleep 0.05
 done
