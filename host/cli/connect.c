@@ -12,12 +12,14 @@
 #include "host/cli/cmd.h"
 #include "host/cli/config.h"
 #include "host/cli/connect_opts.h"
+#include "host/cli/dump.h"
 
 /* ---- connect ------------------------------------------------------------------------------ */
 
 struct connect {
 	struct nvd_params params;
 	const char *format_text, *config;
+	bool dump_config;
 	unsigned int verbose;
 };
 
@@ -30,6 +32,8 @@ static int connect_parse(struct connect *c, int argc, char **argv, int *ret_stat
 		NVC_STRING("name", 0, "NAME", &c->params.name, "call it so, not nvhN"),
 		NVC_STRING("config", 'J', "FILE", &c->config,
 			   "use this JSON configuration file, or 'none' to disable"),
+		NVC_FLAG("dump-config", 'O', &c->dump_config,
+			 "print what is connected in the form of config.json"),
 		NVC_COUNT("verbose", 'v', &c->verbose, "increase logging verbosity"),
 		NVC_STRING("output-format", 'o', "FMT", &c->format_text,
 			   "Output format: normal|json"),
@@ -113,6 +117,8 @@ static int connect_run(struct connect *c)
 	/* As nvme-cli: silent, unless a format is asked for. */
 	status = c->format_text ? connect_show(format, nvc_get_string(result, "device")) : 0;
 	json_object_put(result);
+	if (!status && c->dump_config)
+		status = nvc_dump_config();
 	return status;
 }
 

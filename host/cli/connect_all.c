@@ -14,9 +14,11 @@
 #include "host/cli/config.h"
 #include "host/cli/connect_opts.h"
 #include "host/cli/discovery_print.h"
+#include "host/cli/dump.h"
 
-#define CONNECT_ALL_MAX 4096 /* discovery controllers visited: a bound against endless referrals   \
-			      */
+#define CONNECT_ALL_MAX                                                                            \
+	4096 /* discovery controllers visited: a bound against endless referrals                   \
+	      */
 
 /* An address to ask, with room for the strings that came in a log entry. */
 struct visit {
@@ -29,6 +31,7 @@ struct connect_all {
 	struct nvd_params params;
 	const char *device, *format_text, *raw, *config;
 	bool quiet, force;
+	bool dump_config;
 	unsigned int verbose;
 	struct nvc_local local;
 	bool local_open;
@@ -256,6 +259,8 @@ int nvc_connect_all(int argc, char **argv)
 		NVC_FLAG("quiet", 0, &all.quiet, "suppress already connected errors"),
 		NVC_STRING("config", 'J', "FILE", &all.config,
 			   "use this JSON configuration file, or 'none' to disable"),
+		NVC_FLAG("dump-config", 'O', &all.dump_config,
+			 "print what is connected in the form of config.json"),
 		NVC_COUNT("verbose", 'v', &all.verbose, "increase logging verbosity"),
 		NVC_FLAG("force", 0, &all.force,
 			 "make a discovery controller even if one is there"),
@@ -291,5 +296,7 @@ int nvc_connect_all(int argc, char **argv)
 	free(all.visits);
 	if (all.local_open)
 		nvc_local_close(&all.local);
+	if (!all.status && all.dump_config)
+		all.status = nvc_dump_config();
 	return all.status;
 }

@@ -15,12 +15,14 @@
 #include "host/cli/config.h"
 #include "host/cli/connect_opts.h"
 #include "host/cli/discovery_print.h"
+#include "host/cli/dump.h"
 
 struct discover {
 	struct nvd_params params;
 	const char *device, *format_text, *raw, *config;
 	enum nvc_format format;
 	bool quiet, force;
+	bool dump_config;
 	unsigned int verbose;
 	struct nvc_local local;
 	bool local_open;
@@ -170,6 +172,8 @@ int nvc_discover(int argc, char **argv)
 		NVC_FLAG("quiet", 0, &d.quiet, "suppress already connected errors"),
 		NVC_STRING("config", 'J', "FILE", &d.config,
 			   "use this JSON configuration file, or 'none' to disable"),
+		NVC_FLAG("dump-config", 'O', &d.dump_config,
+			 "print what is connected in the form of config.json"),
 		NVC_COUNT("verbose", 'v', &d.verbose, "increase logging verbosity"),
 		NVC_FLAG("force", 0, &d.force, "make a discovery controller even if one is there"),
 		NVC_END,
@@ -196,5 +200,7 @@ int nvc_discover(int argc, char **argv)
 		status = discover_one(&d, &d.params);
 	if (d.local_open)
 		nvc_local_close(&d.local);
+	if (!status && d.dump_config)
+		status = nvc_dump_config();
 	return status;
 }

@@ -165,6 +165,37 @@ static void rpc_disconnect_all(struct nvhi_rpc_call *call)
 		rpc_disconnect_those(call, &params);
 }
 
+/* ---- connections -------------------------------------------------------------------------- */
+
+static void rpc_connections(struct nvhi_rpc_call *call)
+{
+	struct nvd_daemon *daemon = nvhi_rpc_owner(call);
+	struct json_object *root = json_object_new_object(), *array = json_object_new_array();
+	struct nvd_conn *conn;
+	char hostid[37];
+	int err = 0;
+
+	nvhi_list_for_each(conn, &daemon->conns, link) {
+		struct nvd_params params = conn->params;
+
+		params.name = conn->name;
+		if (!conn->done && conn->state != NVD_CONN_DELETING && !err)
+			err = nvhi_json_append(array, nvd_params_to_json(&params));
+	}
+	nvh_host_id(daemon->host, hostid);
+	err = err ? err : nvhi_json_add_string(root, "hostnqn", nvh_host_nqn(daemon->host));
+	err = err ? err : nvhi_json_add_string(root, "hostid", hostid);
+	if (err)
+		json_object_put(array);
+	else
+		err = nvhi_json_add(root, "connections", array);
+	if (err) {
+		json_object_put(root);
+		root = NULL;
+	}
+	nvhi_rpc_reply(call, root);
+}
+
 /* ---- reset, ns_rescan --------------------------------------------------------------------- */
 
 struct rpc_device_params {
@@ -234,6 +265,9 @@ const struct nvhi_rpc_method nvd_rpc_conn_methods[] = {
 	 .fn = rpc_disconnect_all,
 	 .params = rpc_disconnect_all_fields,
 	 .help = "disconnects and forgets all"},
+	{.name = "connections",
+	 .fn = rpc_connections,
+	 .help = "what is kept connected, as it was asked for"},
 	{.name = "reset",
 	 .fn = rpc_reset,
 	 .params = rpc_device_fields,

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """connect-all: what discovery.conf and config.json name, referrals that go round in a circle, what is
 connected already; an unknown key in a file connects nothing."""
+import json
 import os
 
 from lib import NQN, Target, run, wait_for
@@ -61,7 +62,7 @@ def main(env):
     env.nvhost("disconnect-all")
     # connect takes the attributes of the entry it names.
     env.connect(b)
-    ctrlr = __import__("json").loads(env.nvhost("rpc", "list_subsys").stdout)["controllers"][0]
+    ctrlr = json.loads(env.nvhost("rpc", "list_subsys").stdout)["controllers"][0]
     assert ctrlr["queue_size"] == 32, ctrlr
     env.nvhost("disconnect-all")
     config(env, "config.json", '[{"subsystemz": []}]')
@@ -69,6 +70,16 @@ def main(env):
         done = env.nvhost(*args, ok=False)
         assert "config.json" in done.stderr and "'subsystemz'" in done.stderr, done.stderr
     env.nvhost("connect", *b.at, "-n", b.nqn, "-J", "none")
+    env.nvhost("disconnect-all")
+    os.unlink(env.path("config", "config.json"))
+
+    # What --dump-config prints is a config.json.
+    config(env, "config.json", env.nvhost("connect", *b.at, "-n", b.nqn, "-k", "7", "-g",
+                                          "-O").stdout)
+    env.nvhost("disconnect-all")
+    env.nvhost("connect-all")
+    ctrlr = json.loads(env.nvhost("rpc", "list_subsys").stdout)["controllers"][0]
+    assert ctrlr["nqn"] == b.nqn and ctrlr["keep_alive_tmo_ms"] == 7000, ctrlr
     env.nvhost("disconnect-all")
     os.unlink(env.path("config", "config.json"))
 

@@ -2,6 +2,7 @@
  * host/cli/config.c: discovery.conf and config.json, and the line that names what is wrong in them.
  */
 #include "host/cli/config.h"
+#include "host/cli/dump.h"
 #include "host/cli/opts.h"
 #include "tests/unit/alloc_fail.h"
 #include "tests/unit/host/cli/capture.h"
@@ -120,6 +121,36 @@ static void an_unknown_key_in_config_json_names_file_and_key(void)
 		       "queue_size");
 }
 
+static void a_dump_is_read_back(void)
+{
+	struct json_object *connections = json_tokener_parse(
+		"[{\"transport\":\"tcp\",\"traddr\":\"10.0.0.1\",\"nqn\":\"nqn.a\",\"name\":"
+		"\"nvh0\","
+		"\"keep_alive_tmo\":7},"
+		"{\"transport\":\"tcp\",\"traddr\":\"10.0.0.2\",\"nqn\":\"nqn.a\",\"name\":"
+		"\"nvh1\"},"
+		"{\"transport\":\"tcp\",\"traddr\":\"10.0.0.3\",\"hostnqn\":\"nqn.other\","
+		"\"persistent\":true,\"discovery\":true,\"follow\":true,\"name\":\"nvh2\"}]");
+	struct json_object *root = nvc_dump_build(connections, "nqn.me", "my-id");
+	struct nvc_config config = {0};
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(root);
+	CU_ASSERT_EQUAL(json_object_array_length(root), 2);
+	put("config.json", json_object_to_json_string(root));
+	CU_ASSERT_EQUAL(nvc_config_read_json(&config, path), 0);
+	CU_ASSERT_EQUAL_FATAL(config.nr, 3);
+	CU_ASSERT_STRING_EQUAL(config.entries[0].hostnqn, "nqn.me");
+	CU_ASSERT_STRING_EQUAL(config.entries[0].hostid, "my-id");
+	CU_ASSERT_EQUAL(config.entries[0].keep_alive_tmo, 7);
+	CU_ASSERT_STRING_EQUAL(config.entries[1].traddr, "10.0.0.2");
+	CU_ASSERT_STRING_EQUAL(config.entries[2].hostnqn, "nqn.other");
+	CU_ASSERT_STRING_EQUAL(config.entries[2].nqn, NVH_DISCOVERY_NQN);
+	CU_ASSERT_TRUE(config.entries[2].discovery && config.entries[2].persistent);
+	nvc_config_free(&config);
+	json_object_put(root);
+	json_object_put(connections);
+}
+
 static int read_both(void *arg)
 {
 	struct nvc_config config = {0};
@@ -172,6 +203,7 @@ int main(int argc, char **argv)
 		NVH_TEST(a_missing_file_is_told_from_a_bad_one),
 		NVH_TEST(config_json_is_nvme_clis),
 		NVH_TEST(an_unknown_key_in_config_json_names_file_and_key),
+		NVH_TEST(a_dump_is_read_back),
 		NVH_TEST(a_failed_allocation_leaks_nothing),
 		NVH_TEST(the_users_folder_is_read_and_named),
 	};
