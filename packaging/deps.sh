@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages a step needs: deps.sh build|test|fuzz [FILE.mk]. With FILE.mk it
+# Installs the Debian packages a step needs: deps.sh build|test|fuzz|vm [FILE.mk]. With FILE.mk it
 # also writes the compiler and linker flags there, for the Makefile.
 # Quiet and quick when all are there; sudo only when not root; elsewhere prints the list.
 set -eu
@@ -11,8 +11,9 @@ case "$1" in
 build) want=$build ;;
 test) want=$test ;;
 fuzz) want="$test clang" ;;
+vm) want="$test qemu-system-x86 qemu-system-common nvme-cli busybox kmod cpio xz-utils zstd util-linux" ;;
 *)
-	echo "usage: deps.sh build|test|fuzz" >&2
+	echo "usage: deps.sh build|test|fuzz|vm" >&2
 	exit 2
 	;;
 esac

@@ -5,6 +5,7 @@
 -include tests/fuzz/module.mk
 -include tests/bench/module.mk
 -include tests/sim/module.mk
+-include tests/vm/module.mk
 
 .PHONY: check check-layering check-asan check-tsan test-deps
 # The README's test command: everything, with one closing line that counts.

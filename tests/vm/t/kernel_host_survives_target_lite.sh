@@ -18,7 +18,7 @@ holds "two paths are live" until_true 20 live 2
 holds "two paths are one disk" eval 'until_true 10 test -b /dev/nvme0n1 && ! ls /dev/nvme?n[2-9]'
 
 listener() { echo "{\"nqn\":\"$Q\",\"listen_address\":{\"trtype\":\"TCP\",\"adrfam\":\"IPv4\",\"traddr\":\"127.0.0.1\",\"trsvcid\":\"$1\"}$2}"; }
-ana() { tl nvmf_subsystem_listener_set_ana_state "$(listener "$1" ",\"ana_state\":\"$2\"")"; }
+ana() { tl nvmf_subsystem_listener_set_ana_state "$(listener "$1" ",\"ana_state\":\"$2\"")" >/dev/null; }
 holds "ANA: both optimized" until_true 10 states_are "optimized optimized"
 ana 4420 non_optimized
 holds "ANA: one listener becomes non-optimized" until_true 10 states_are "non-optimized optimized"
@@ -39,18 +39,16 @@ holds "ANA: both optimized again" until_true 10 states_are "optimized optimized"
 
 tl bdev_malloc_create '{"name":"X","num_blocks":8192,"block_size":4096}' >/dev/null
 holds "namespace added: the disk appears" eval "tl nvmf_subsystem_add_ns '{\"nqn\":\"$Q\",\"namespace\":{\"bdev_name\":\"X\",\"nsid\":5}}' &&
-	until_true 10 test -b /dev/nvme0n2"
+	test -b \$(disk_of 5)"
+X=$(disk_of 5)
 size_is() { [ "$(blockdev --getsize64 "$1")" = "$2" ]; }
-holds "namespace added: its size" size_is /dev/nvme0n2 $((8192 * 4096))
-if tl rpc_get_methods | grep -q bdev_malloc_resize; then
-	resize='bdev_malloc_resize {"name":"X","new_size":64}'
-else
-	resize=
-fi
-if [ -n "$resize" ]; then
-	holds "namespace resized: the disk grows" eval "tl ${resize%% *} '${resize#* }' && until_true 10 size_is /dev/nvme0n2 $((64 << 20))"
-fi
-holds "namespace removed: the disk goes" eval "tl nvmf_subsystem_remove_ns '{\"nqn\":\"$Q\",\"nsid\":5}' && until_true 10 refused test -b /dev/nvme0n2"
+holds "namespace added: its size" size_is $X $((8192 * 4096))
+tl bdev_null_create '{"name":"Z","num_blocks":8192,"block_size":4096}' >/dev/null
+tl nvmf_subsystem_add_ns "{\"nqn\":\"$Q\",\"namespace\":{\"bdev_name\":\"Z\",\"nsid\":6}}" >/dev/null
+Z=$(disk_of 6)
+holds "namespace resized: the disk grows" eval "size_is $Z $((8192 * 4096)) &&
+	tl bdev_null_resize '{\"name\":\"Z\",\"new_size\":64}' && until_true 10 size_is $Z $((64 << 20))"
+holds "namespace removed: the disk goes" eval "tl nvmf_subsystem_remove_ns '{\"nqn\":\"$Q\",\"nsid\":5}' && until_true 10 refused test -b $X"
 
 holds "reset" eval 'nvme reset /dev/nvme0 && until_true 20 live 2'
 verify /dev/nvme0n1 --rw=randrw --bs=4k --size=4m --time_based --runtime=12 >"$dir/fio" 2>&1 &

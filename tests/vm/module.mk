@@ -1,0 +1,26 @@
+# The lab: tests with the Linux kernel as the other side, in an emulated guest (docs/lab.md). Needs root, fetches
+# kernels and QEMU from Debian's archive; not part of make check.
+VM_TESTS := $(sort $(wildcard tests/vm/t/*.sh))
+ifneq (,$(T))
+VM_TESTS := $(wildcard tests/vm/t/$(T) tests/vm/t/$(T).sh)
+endif
+# The kernels that the tests name, and VM_KERNELS more.
+VM_KERNELS ?=
+VM_NEED = $(sort 6.12 $(VM_KERNELS) $(patsubst kernel=%,%,$(filter kernel=%,$(shell cat $(VM_TESTS) 2>/dev/null | grep '^. vm:'))))
+# Guests at a time: each keeps a core and a half busy.
+VM_JOBS ?= 2
+VM_ENV = BIN=$(CURDIR)/$(B)/bin LIB=$(CURDIR)/$(B)/lib SRC=$(CURDIR) MODE=$(MODE) TEST_LOGS=build/vm/logs JOBS=$(VM_JOBS)
+
+.PHONY: check-vm vm-shell vm-setup
+vm-setup:
+	@packaging/deps.sh vm
+	@tests/vm/setup $(VM_NEED)
+check-vm: all vm-setup
+	@test -n "$(VM_TESTS)" || { echo "no vm test $(T) in tests/vm/t" >&2; exit 2; }
+	@case "$(VM_TESTS)" in *native_asan*) $(MAKE) --no-print-directory MODE=asan all ;; esac
+	@$(VM_ENV) NATIVE_BIN=$(CURDIR)/build/asan/bin tests/run.sh -t 900 $(VM_TESTS); status=$$?; \
+	TEST_LOGS=build/vm/logs tests/vm/report $(VM_TESTS) >build/vm/report.md; exit $$status
+vm-shell: all vm-setup
+	@$(VM_ENV) tests/vm/run --shell
+HELP += check-vm "tests in a guest: the kernel's NVMe host and target (root; T=name)" \
+	vm-shell "a guest to look around in" vm-setup "fetch the guests' kernels"
