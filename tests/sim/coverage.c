@@ -90,9 +90,10 @@ void sim_coverage_print(void)
 		printf(" %s %llu%s", sim_fault_names[i], (unsigned long long)sim_counts.faults[i],
 		       i < SIM_FAULT_COUNT - 1 ? "," : "\n");
 	print_ios();
-	printf("life    connects %llu, reconnects %llu; slowest I/O while nothing was wrong %llu us; "
-	       "%llu s of virtual time\n",
+	printf("life    connects %llu, reconnects %llu; slowest I/O while nothing was wrong %llu us, "
+	       "while one path was good %llu ms; %llu s of virtual time\n",
 	       (unsigned long long)sim_counts.connects, (unsigned long long)sim_counts.reconnects,
 	       (unsigned long long)(sim_counts.slowest_calm / SIM_US),
+	       (unsigned long long)(sim_counts.slowest_good / SIM_MS),
 	       (unsigned long long)(sim_counts.virtual_ns / SIM_S));
 }

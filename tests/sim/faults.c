@@ -159,7 +159,7 @@ static bool strike(struct fault *fault, uint64_t *ret_ms)
 	case SIM_FAULT_HALF_CLOSE:
 		return sim_net_half_close(fault->link);
 	case SIM_FAULT_CORRUPT:
-		return sim_net_corrupt(fault->link);
+		return link->corrupt = true;
 	case SIM_FAULT_CRASH:
 		if (node->state != SIM_NODE_UP)
 			return false;
@@ -221,6 +221,11 @@ static void break_something(void)
 		  fault->disk, fault->dir, ms);
 	sim_counts.faults[fault->kind]++;
 	sim_world.troubled = true;
+	for (unsigned int link = 0; link < sim_world.plan.nr_links; link++)
+		if (link == fault->link || (sim_node_of_link(link) == sim_node_of_link(fault->link) &&
+					    (fault->kind == SIM_FAULT_CRASH ||
+					     fault->kind == SIM_FAULT_KILL)))
+			sim_world.good_since[link] = NVHI_NEVER;
 	sim_world.calm_since = NVHI_NEVER;
 	if (!ms) {
 		free(fault);
@@ -241,7 +246,7 @@ static void next_fired(struct nvhi_timer *timer)
 
 /* ---- calm ------------------------------------------------------------------------------------ */
 
-static void calm_fired(struct nvhi_timer *timer)
+static void check_calm(void)
 {
 	bool well = !sim_world.faults_on && sim_host_all_live() && sim_nodes_settled();
 
@@ -249,6 +254,31 @@ static void calm_fired(struct nvhi_timer *timer)
 		sim_world.calm_since = NVHI_NEVER;
 	else if (sim_world.calm_since == NVHI_NEVER)
 		sim_world.calm_since = sim.now + SIM_S; /* what came of the last fault has passed */
+}
+
+/* Nothing is wrong with this link, its target or its controller. */
+static bool link_is_well(unsigned int link)
+{
+	struct fault *fault;
+
+	nvhi_list_for_each(fault, &f.active, link_all)
+		if (sim_node_of_link(fault->link) == sim_node_of_link(link) &&
+		    (fault->link == link || fault->kind == SIM_FAULT_CRASH))
+			return false;
+	return sim_host_live(link) && sim_node_of_link(link)->state == SIM_NODE_UP;
+}
+
+static void calm_fired(struct nvhi_timer *timer)
+{
+	for (unsigned int link = 0; link < sim_world.plan.nr_links; link++) {
+		uint64_t *since = &sim_world.good_since[link];
+
+		if (!link_is_well(link))
+			*since = NVHI_NEVER;
+		else if (*since == NVHI_NEVER)
+			*since = sim.now + SIM_S;
+	}
+	check_calm();
 	nvhi_timer_arm(sim_world.world, timer, CALM_CHECK_NS);
 }
 
@@ -261,6 +291,8 @@ void sim_faults_start(void)
 	f.next.fn = next_fired;
 	f.calm.fn = calm_fired;
 	sim_world.calm_since = NVHI_NEVER;
+	for (unsigned int link = 0; link < SIM_LINKS; link++)
+		sim_world.good_since[link] = NVHI_NEVER;
 	nvhi_timer_arm(sim_world.world, &f.calm, CALM_CHECK_NS);
 	if (sim_world.plan.fault_every && sim_world.plan.faults)
 		nvhi_timer_arm(sim_world.world, &f.next,
@@ -272,6 +304,8 @@ void sim_faults_heal(void)
 	struct fault *fault, *tmp;
 
 	sim_world.stop_faults = true;
+	for (unsigned int i = 0; i < SIM_LINKS; i++)
+		sim_net.links[i].corrupt = false;
 	nvhi_timer_cancel(sim_world.world, &f.next);
 	nvhi_list_for_each_safe(fault, tmp, &f.active, link_all)
 		if (can_mend(fault))

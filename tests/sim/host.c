@@ -138,7 +138,7 @@ static void on_state(void *arg, struct nvh_ctrlr *ctrlr)
 	if (h.live[link])
 		sim_counts.reconnects++;
 	else
-		sim_world.calm_since = NVHI_NEVER;
+		sim_world.calm_since = sim_world.good_since[link] = NVHI_NEVER;
 	if (!strcmp(info.state, "shutting down") || !strcmp(info.state, "deleting"))
 		sim_world.lost_at = sim.now;
 	SIM_TRACE("host: ctrlr of link %llu live %llu reconnects %llu", (unsigned long long)link,
@@ -162,6 +162,7 @@ static void on_removed(void *arg, struct nvh_ctrlr *ctrlr)
 		return;
 	h.ctrlrs[link] = NULL;
 	h.live[link] = false;
+	sim_world.good_since[link] = NVHI_NEVER;
 	SIM_TRACE("host: ctrlr of link %llu is removed", (unsigned long long)link);
 	connect_again((unsigned int)link);
 }
@@ -274,6 +275,11 @@ static void connect_all(void *arg)
 	(void)arg;
 	for (unsigned int link = 0; link < sim_world.plan.nr_links; link++)
 		link_connect(link);
+}
+
+bool sim_host_live(unsigned int link)
+{
+	return h.live[link];
 }
 
 bool sim_host_all_live(void)

@@ -107,6 +107,22 @@ static void talk_to_the_dead(struct sim_stream *s)
 	in->rst_at = sim_link_arrival(link, there) - sim.now + sim_link_arrival(link, !there);
 }
 
+/* One of the last `len` bytes sent is turned over, if a fault asked for it. The handshake's 128 bytes
+ * have no digest. */
+static void corrupt(struct sim_stream *s, size_t len)
+{
+	struct sim_link *link = &sim_net.links[s->conn->link];
+	struct sim_pipe *out = sim_out(s);
+	size_t back;
+
+	if (!link->corrupt || len == 0 || out->sent - len < 128)
+		return;
+	link->corrupt = false;
+	back = sim_between(sim_rng(SIM_RNG_FAULT), 1, len);
+	out->buf[(out->head + out->len - back) % sim_net.capacity] ^=
+		(uint8_t)sim_between(sim_rng(SIM_RNG_FAULT), 1, 255);
+}
+
 static ssize_t stream_writev(struct nvhi_stream *stream, const struct iovec *iov, int iovcnt,
 			     bool more)
 {
@@ -143,6 +159,7 @@ static ssize_t stream_writev(struct nvhi_stream *stream, const struct iovec *iov
 			sim_pipe_put(out, arrive, iov[i].iov_base, part);
 		left -= part;
 	}
+	corrupt(s, len);
 	return (ssize_t)len;
 }
 

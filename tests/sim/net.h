@@ -23,6 +23,7 @@ struct sim_link {
 	uint64_t slow[2];  /* added for now: a delay spike */
 	bool silent[2];	   /* nothing arrives: a black hole */
 	bool refuse;	   /* no listener answers */
+	bool corrupt;	   /* the next bytes behind a handshake get one turned over */
 };
 
 struct sim_net_stats {
@@ -67,8 +68,6 @@ bool sim_net_cut_one(unsigned int link);
 bool sim_net_half_close(unsigned int link);
 /* Silence begins: what is under way is lost with it and comes again after its end. */
 void sim_net_silence(unsigned int link, enum sim_dir dir, bool on);
-/* Turns over one byte under way, behind the handshake. */
-bool sim_net_corrupt(unsigned int link);
 unsigned int sim_net_link_conns(unsigned int link);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * What goes wrong on links: resets, silence, half-closes, corrupted bytes.
+ * What goes wrong on links: resets, silence, half-closes.
  */
 #include "tests/sim/net_impl.h"
 
@@ -156,23 +156,4 @@ void sim_net_silence(unsigned int link, enum sim_dir dir, bool on)
 			pipe_speak(conn, dir);
 		}
 	}
-}
-
-/* ---- bytes ----------------------------------------------------------------------------------- */
-
-/* The handshake's 128 bytes have no digest. */
-bool sim_net_corrupt(unsigned int link)
-{
-	struct sim_conn *conn = draw_conn(link);
-	struct sim_pipe *pipe;
-	size_t at;
-
-	if (!conn)
-		return false;
-	pipe = &conn->pipe[sim_below(sim_rng(SIM_RNG_FAULT), 2)];
-	if (pipe->len == 0 || pipe->sent - pipe->len < 128)
-		return false;
-	at = (pipe->head + sim_below(sim_rng(SIM_RNG_FAULT), pipe->len)) % sim_net.capacity;
-	pipe->buf[at] ^= (uint8_t)sim_between(sim_rng(SIM_RNG_FAULT), 1, 255);
-	return true;
 }

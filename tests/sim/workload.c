@@ -16,7 +16,7 @@
 #define IO_BYTES_MAX (32u << 10)
 #define IOVS_MAX     6u
 /* What an I/O may take at most while nothing is wrong. */
-#define CALM_PROMISE (1 * SIM_S)
+#define CALM_PROMISE (500 * SIM_MS)
 /* An operator's change may be the reason of an error for so long. */
 #define GRACE (30 * SIM_S)
 #define POISON 0xdb
@@ -277,10 +277,41 @@ static void judge_data(struct worker *w, bool good)
 		sim_check_read(worker_nsid(w), io->lba + i, w->compared[i], w->begin);
 }
 
+/* With a good path all the time: a stuck command is noticed, aborted, its queue given up, and the
+ * command repeated elsewhere. A target that changes a namespace meanwhile waits for a silent host. */
+static uint64_t good_path_promise(void)
+{
+	const struct sim_plan *plan = &sim_world.plan;
+	const uint32_t changes = 1u << SIM_FAULT_NS_REMOVE | 1u << SIM_FAULT_RESIZE |
+				 1u << SIM_FAULT_ANA | 1u << SIM_FAULT_LISTENER;
+	uint64_t ms = plan->connect.io_timeout_ms + 2 * plan->connect.admin_timeout_ms + 1000;
+
+	for (uint32_t i = 0; i < sim_targets.nr_nodes && (plan->faults & changes); i++)
+		ms += sim_targets.nodes[i].topts.stall_ms;
+	return ms * SIM_MS;
+}
+
+static bool had_good_path(const struct worker *w)
+{
+	for (unsigned int link = 0; link < sim_world.plan.nr_links; link++)
+		if (sim_world.good_since[link] <= w->submitted)
+			return true;
+	return false;
+}
+
 static void judge_time(const struct worker *w)
 {
 	uint64_t took = sim.now - w->submitted;
 
+	if (had_good_path(w)) {
+		if (took > sim_counts.slowest_good)
+			sim_counts.slowest_good = took;
+		if (took > good_path_promise())
+			sim_fail("worker %u: op %u took %llu ms though a path was good all the time "
+				 "(%llu promised)", w->index, w->io->op,
+				 (unsigned long long)(took / SIM_MS),
+				 (unsigned long long)(good_path_promise() / SIM_MS));
+	}
 	if (sim_world.calm_since > w->submitted)
 		return;
 	if (took > sim_counts.slowest_calm)
@@ -294,7 +325,8 @@ static void judge_time(const struct worker *w)
 
 static void worker_think(struct worker *w)
 {
-	uint64_t pause = sim_world.plan.duration * work.count / sim_world.plan.ios;
+	uint64_t pause = work.reading_back ? SIM_MS :
+			 sim_world.plan.duration * work.count / sim_world.plan.ios;
 
 	nvhi_timer_arm(worker_reactor(w), &w->timer,
 		       sim_chance(rng(), 30) ? 1 : 1 + sim_below(rng(), 2 * pause));

@@ -76,8 +76,8 @@ void sim_world_draw(struct sim_plan *plan)
 	plan->block_size = sim_chance(rng, 75) ? 512 : 4096;
 	plan->blocks = sim_between(rng, 64, 256);
 	plan->hot = DRAW(2, 8, 32);
-	plan->hdr_digest = sim_chance(rng, 40);
-	plan->data_digest = sim_chance(rng, 40);
+	plan->hdr_digest = sim_chance(rng, 50);
+	plan->data_digest = sim_chance(rng, plan->hdr_digest ? 70 : 30);
 	plan->maxr2t = (uint8_t)DRAW(0, 1, 2, 16);
 	plan->deadlines = DRAW(0, 0, 5);
 	plan->cancels = DRAW(0, 0, 5);
@@ -277,6 +277,7 @@ static void world_live(void)
 static void world_end(void)
 {
 	sim_world.lost_at = sim.now; /* I/O that is still out may end now */
+	sim_world.troubled = true;
 	sim_world.calm_since = NVHI_NEVER;
 	sim_work_stop();
 	sim_host_close();

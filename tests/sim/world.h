@@ -65,7 +65,7 @@ struct sim_plan {
 struct sim_counts {
 	uint64_t ios[SIM_OPS], good, failed, refused, canceled, timed_out;
 	uint64_t faults[SIM_FAULT_COUNT];
-	uint64_t connects, reconnects, turns, virtual_ns, slowest_calm, blocks_read;
+	uint64_t connects, reconnects, turns, virtual_ns, slowest_calm, slowest_good, blocks_read;
 };
 extern struct sim_counts sim_counts;
 
@@ -73,6 +73,7 @@ struct sim_world {
 	struct sim_plan plan;
 	struct nvh_reactor *world, *host_reactors[2];
 	uint64_t calm_since;  /* NVHI_NEVER: something is wrong */
+	uint64_t good_since[SIM_LINKS]; /* of each link alone */
 	uint32_t faults_on;   /* under way now */
 	uint64_t lost_at;     /* when a controller was last given up or disconnected */
 	bool stop_faults;
@@ -100,6 +101,7 @@ void sim_host_start(void);
 void sim_host_close(void);
 bool sim_host_closed(void);
 bool sim_host_all_live(void);
+bool sim_host_live(unsigned int link);
 /* The namespace's present view; NULL. */
 struct sim_view *sim_host_view(unsigned int disk);
 /* An I/O has ended on it: it may have to close. On reactor `r`. */
