@@ -8,7 +8,6 @@
  *	path.c		paths, and the home end of the lane protocol
  *	channel.c	channels, and the reactor end of the lane protocol
  *	submit.c	the way in: checks, and out at once or among the waiting
- *	ana.c		the ANA states of paths, and how lanes learn them
  *	select.c	which lane takes the next part
  *	split.c		cutting an I/O into parts and building their commands
  *	complete.c	parts coming back
@@ -93,7 +92,6 @@ struct nvhi_path {
 	struct nvhi_list head_link, ctrlr_link;
 	struct nvhi_list lanes; /* struct nvhi_lane.path_link */
 	uint32_t state;
-	uint8_t ana; /* enum nvh_ana_state or NVHI_ANA_UNKNOWN */
 	struct nvhi_ns_data data;
 	uint64_t ios, errors; /* of lanes that are gone */
 };
@@ -119,15 +117,11 @@ struct nvhi_lane {
 	/* home's */
 	struct nvhi_path *path;
 	struct nvhi_list path_link, channel_home_link;
-	struct nvhi_msg attach_msg, drop_msg, gone_msg, ana_msg;
-	uint8_t ana_told;	/* atomic: what home knows, for the lane to take over */
-	uint32_t ana_posted;	/* atomic: ana_msg is on its way */
+	struct nvhi_msg attach_msg, drop_msg, gone_msg;
 	bool dropping;
 	/* the channel's reactor's */
 	struct nvhi_list link;	/* the channel's: all lanes */
 	bool attached, dropped, usable;
-	bool chosen;		/* usable, and no usable lane has a better ANA state */
-	uint8_t ana;		/* enum nvh_ana_state, as this reactor knows it */
 	struct nvhi_ioq_watch watch;
 	struct nvhi_ioq_waiter waiter;
 	uint32_t inflight;
@@ -146,10 +140,9 @@ struct nvh_channel {
 	struct nvh_ns *ns;
 	struct nvh_reactor *reactor;
 	const struct nvhi_policy *policy;
-	struct nvhi_lane *only; /* the chosen lane when there is exactly one */
+	struct nvhi_lane *only; /* the usable lane when there is exactly one */
 	uint32_t block_shift;
-	uint32_t nr_usable;	/* of which nr_chosen may be selected */
-	uint32_t nr_chosen;
+	uint32_t nr_usable;
 	uint32_t outstanding;	/* I/Os */
 	uint64_t next_seq;
 	uint32_t index;		/* of its reactor in the host's */
@@ -213,16 +206,6 @@ void nvhi_path_lane_gone(struct nvhi_lane *lane);
 /* head->no_path_err from its paths, and the channels told. */
 void nvhi_head_policy(struct nvh_ns *head);
 
-/* ---- ana.c --------------------------------------------------------------------------------- */
-
-/* The ANA state of a path may have changed: tells its lanes. */
-void nvhi_path_ana(struct nvhi_path *path);
-/* A new lane learns it. Home. */
-void nvhi_lane_ana_init(struct nvhi_lane *lane);
-/* Whether I/O may go over a path in this state, and before which others (0 is best). */
-bool nvhi_ana_accessible(uint8_t state);
-uint32_t nvhi_ana_rank(uint8_t state);
-
 /* ---- channel.c, select.c ------------------------------------------------------------------- */
 
 void nvhi_lane_attach(struct nvhi_lane *lane);
@@ -247,7 +230,7 @@ static inline struct nvhi_lane *nvhi_lane_select(struct nvh_channel *channel,
 {
 	if (__builtin_expect(channel->only != NULL, 1))
 		return channel->only;
-	if (channel->nr_chosen == 0)
+	if (channel->nr_usable == 0)
 		return NULL;
 	return channel->policy->select(channel, io);
 }
