@@ -159,10 +159,10 @@ void tl_tcp_send_r2ts(struct tl_tcp_conn *conn, struct tl_tcp_req *treq)
 		uint32_t len = left < size ? left : size;
 
 		if (outstanding >= conn->maxr2t)
-			return;
+			break;
 		if (!tl_tcp_tx_has_room(conn)) {
 			conn->r2t_pending = true;
-			return;
+			break;
 		}
 		tx_put_arena(&conn->tx, nvhi_pdu_r2t_build(tx_arena(&conn->tx), &conn->params,
 							   nvh_le16_get(treq->req.cmd.cid),

@@ -441,9 +441,11 @@ static int poll_stream(struct sim_stream *s)
 			s->deaf = true;
 		}
 	}
-	if (!events && s->eager && sim_chance(sim_rng(SIM_RNG_NET), 10))
-		events = NVHI_READABLE;
-	return events ? s->stream.on_event(&s->stream, events) : 0;
+	if (events) /* whoever does not answer it spins, as with epoll */
+		return s->stream.on_event(&s->stream, events) + 1;
+	if (s->eager && sim_chance(sim_rng(SIM_RNG_NET), 10))
+		return s->stream.on_event(&s->stream, NVHI_READABLE);
+	return 0;
 }
 
 static int poll_listener(struct sim_listener *l)
