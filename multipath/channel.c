@@ -16,16 +16,22 @@
 static void channel_count_usable(struct nvh_channel *channel)
 {
 	struct nvhi_lane *lane;
+	uint32_t best = UINT32_MAX;
 
-	channel->nr_usable = 0;
+	channel->nr_usable = channel->nr_chosen = 0;
 	channel->only = NULL;
 	nvhi_list_for_each(lane, &channel->lanes, link) {
-		if (!lane->usable)
-			continue;
-		channel->nr_usable++;
-		channel->only = lane;
+		channel->nr_usable += lane->usable;
+		if (lane->usable && nvhi_ana_rank(lane->ana) < best)
+			best = nvhi_ana_rank(lane->ana);
 	}
-	if (channel->nr_usable != 1)
+	nvhi_list_for_each(lane, &channel->lanes, link) {
+		lane->chosen = lane->usable && nvhi_ana_rank(lane->ana) == best;
+		channel->nr_chosen += lane->chosen;
+		if (lane->chosen)
+			channel->only = lane;
+	}
+	if (channel->nr_chosen != 1)
 		channel->only = NULL;
 }
 
@@ -61,12 +67,14 @@ void nvhi_lane_refresh(struct nvhi_lane *lane)
 {
 	struct nvh_channel *channel = lane->channel;
 	bool live = nvhi_ioq_state(lane->ioq) == NVHI_IOQ_LIVE;
-	bool usable =
-		!lane->dropped && live && lane->held_until <= nvhi_reactor_now(channel->reactor);
+	bool usable = !lane->dropped && live && nvhi_ana_accessible(lane->ana) &&
+		      lane->held_until <= nvhi_reactor_now(channel->reactor);
+	uint32_t rank = nvhi_ana_rank(lane->ana);
 
-	if (usable == lane->usable)
+	if (usable == lane->usable && rank == lane->rank)
 		return;
 	lane->usable = usable;
+	lane->rank = rank;
 	channel_count_usable(channel);
 	if (!usable)
 		return;
@@ -113,7 +121,7 @@ static void lane_detach(struct nvhi_lane *lane)
 	nvhi_ioq_unwait(lane->ioq, &lane->waiter);
 	lane->attached = false;
 	lane->dropped = true;
-	lane->usable = false;
+	lane->usable = lane->chosen = false;
 	nvhi_list_del(&lane->link);
 	channel_count_usable(lane->channel);
 }
@@ -164,6 +172,8 @@ static void channel_join(struct nvhi_msg *msg)
 	struct nvhi_path *path;
 
 	channel->joined = true;
+	if (ns->subsys) /* else it was removed meanwhile */
+		__atomic_store_n(&channel->policy, ns->subsys->policy, __ATOMIC_RELEASE);
 	nvhi_list_add_tail(&ns->channels, &channel->head_link);
 	nvhi_list_for_each(path, &ns->paths, head_link)
 		nvhi_path_extend(path, channel);
@@ -243,7 +253,7 @@ int nvhi_channel_open(struct nvh_ns *ns, struct nvh_reactor *reactor,
 	channel->ns = ns;
 	channel->reactor = reactor;
 	channel->index = index;
-	channel->policy = &nvhi_policy_round_robin;
+	channel->policy = &nvhi_policy_latency;
 	channel->block_shift = ns->block_shift;
 	nvhi_list_init(&channel->lanes);
 	nvhi_list_init(&channel->waiting);

@@ -159,6 +159,7 @@ static void part_failed(struct nvhi_io *io, struct nvhi_lane *lane, const struct
 			break;
 		}
 		nvhi_lane_hold(lane, delay_ms);
+		nvhi_lane_ana_stale(lane);
 		io_repeat_from(io, lba);
 		break;
 	case NVHI_VERDICT_DELAY:
@@ -245,6 +246,10 @@ void nvhi_part_done(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl)
 	if (__builtin_expect(good, 1)) {
 		if (__builtin_expect(lane->held_since != 0, 0))
 			lane->held_since = 0;
+		if (!io->channel->only)
+			nvhi_lane_latency_sample(lane, io->pub.op, r->req.len,
+						 nvhi_reactor_now(io->channel->reactor) -
+							 r->req.submit_ns);
 		io->pub.result = nvh_cpl_result64(cpl);
 	} else {
 		if (!err)

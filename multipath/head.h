@@ -8,7 +8,8 @@
  *	path.c		paths, and the home end of the lane protocol
  *	channel.c	channels, and the reactor end of the lane protocol
  *	submit.c	the way in: checks, and out at once or among the waiting
- *	select.c	which lane takes the next part
+ *	ana.c		the ANA states of paths, and how lanes learn them
+ *	policy*.c	which lane takes the next part
  *	split.c		cutting an I/O into parts and building their commands
  *	complete.c	parts coming back
  *	requeue.c	I/O that waits: for a path, for room, for a retry delay
@@ -21,6 +22,7 @@
 
 #include <assert.h>
 
+#include "host/ctrlr/ana.h"
 #include "multipath/io.h"
 #include "multipath/multipath.h"
 
@@ -31,6 +33,7 @@ struct nvhi_mp_subsys {
 	struct nvhi_list link;
 	struct nvhi_list ctrlrs; /* struct nvhi_mp_ctrlr.link */
 	struct nvhi_list heads;	 /* struct nvh_ns.link, in order of NSID */
+	const struct nvhi_policy *policy;
 	uint32_t nr_refs;	 /* controllers and heads */
 	uint32_t nr_refused;	 /* paths that do not fit */
 	int instance;
@@ -92,6 +95,7 @@ struct nvhi_path {
 	struct nvhi_list head_link, ctrlr_link;
 	struct nvhi_list lanes; /* struct nvhi_lane.path_link */
 	uint32_t state;
+	uint8_t ana; /* enum nvh_ana_state or NVHI_ANA_UNKNOWN */
 	struct nvhi_ns_data data;
 	uint64_t ios, errors; /* of lanes that are gone */
 };
@@ -117,11 +121,18 @@ struct nvhi_lane {
 	/* home's */
 	struct nvhi_path *path;
 	struct nvhi_list path_link, channel_home_link;
-	struct nvhi_msg attach_msg, drop_msg, gone_msg;
+	struct nvhi_msg attach_msg, drop_msg, gone_msg, ana_msg;
+	uint8_t ana_told;	/* atomic: what home knows, for the lane to take over */
+	uint32_t ana_posted;	/* atomic: ana_msg is on its way */
+	struct nvhi_msg stale_msg;
+	uint32_t stale_posted;	/* atomic */
 	bool dropping;
 	/* the channel's reactor's */
 	struct nvhi_list link;	/* the channel's: all lanes */
 	bool attached, dropped, usable;
+	bool chosen;		/* usable, and no usable lane has a better ANA state */
+	uint8_t ana;		/* enum nvh_ana_state, as this reactor knows it */
+	uint32_t rank;		/* of that state; 0 is best */
 	struct nvhi_ioq_watch watch;
 	struct nvhi_ioq_waiter waiter;
 	uint32_t inflight;
@@ -131,6 +142,8 @@ struct nvhi_lane {
 	uint32_t limit[NVHI_LIMITS]; /* blocks a part */
 	uint32_t max_transfer;	/* bytes a command */
 	uint16_t crdt[3];	/* units of 100 ms */
+	uint64_t latency_ns[4];	/* moving averages; see policy_latency.c. 0: none yet */
+	uint64_t sampled_at;
 	uint64_t ios, errors;	/* atomic for readers */
 };
 
@@ -139,10 +152,11 @@ struct nvhi_policy;
 struct nvh_channel {
 	struct nvh_ns *ns;
 	struct nvh_reactor *reactor;
-	const struct nvhi_policy *policy;
-	struct nvhi_lane *only; /* the usable lane when there is exactly one */
+	const struct nvhi_policy *policy; /* atomic: set by home */
+	struct nvhi_lane *only; /* the chosen lane when there is exactly one */
 	uint32_t block_shift;
-	uint32_t nr_usable;
+	uint32_t nr_usable;	/* of which nr_chosen may be selected */
+	uint32_t nr_chosen;
 	uint32_t outstanding;	/* I/Os */
 	uint64_t next_seq;
 	uint32_t index;		/* of its reactor in the host's */
@@ -165,6 +179,7 @@ struct nvh_channel {
 
 /* ---- subsys.c, head.c, identity.c ---------------------------------------------------------- */
 
+struct nvhi_mp_subsys *nvhi_mp_subsys_find(struct nvhi_mp *mp, const char *nqn);
 void nvhi_subsys_get(struct nvhi_mp_subsys *subsys);
 void nvhi_subsys_put(struct nvhi_mp_subsys *subsys);
 /* Tells the controller that it has left, when it has. */
@@ -206,7 +221,19 @@ void nvhi_path_lane_gone(struct nvhi_lane *lane);
 /* head->no_path_err from its paths, and the channels told. */
 void nvhi_head_policy(struct nvh_ns *head);
 
-/* ---- channel.c, select.c ------------------------------------------------------------------- */
+/* ---- ana.c --------------------------------------------------------------------------------- */
+
+/* The ANA state of a path may have changed: tells its lanes. */
+void nvhi_path_ana(struct nvhi_path *path);
+/* A new lane learns it. Home. */
+void nvhi_lane_ana_init(struct nvhi_lane *lane);
+/* A command met an ANA status: the log shall be read again. The lane's reactor. */
+void nvhi_lane_ana_stale(struct nvhi_lane *lane);
+/* Whether I/O may go over a path in this state, and before which others (0 is best). */
+bool nvhi_ana_accessible(uint8_t state);
+uint32_t nvhi_ana_rank(uint8_t state);
+
+/* ---- channel.c, policy*.c ------------------------------------------------------------------- */
 
 void nvhi_lane_attach(struct nvhi_lane *lane);
 void nvhi_lane_drop(struct nvhi_lane *lane);
@@ -220,19 +247,29 @@ void nvhi_lane_hold(struct nvhi_lane *lane, uint32_t delay_ms);
 /* One file each; set per subsystem. */
 struct nvhi_policy {
 	const char *name;
-	/* One of several usable lanes; O(lanes) at most. */
+	/* One of several lanes that nvhi_lane_takes; NULL: none does. O(lanes) at most. */
 	struct nvhi_lane *(*select)(struct nvh_channel *channel, const struct nvhi_io *io);
 };
-extern const struct nvhi_policy nvhi_policy_round_robin;
+extern const struct nvhi_policy nvhi_policy_latency, nvhi_policy_round_robin,
+	nvhi_policy_queue_depth, nvhi_policy_numa;
+const struct nvhi_policy *nvhi_policy_find(const char *name);
+/* A part of `bytes` came back good after `ns`; where there is more than one lane. */
+void nvhi_lane_latency_sample(struct nvhi_lane *lane, uint8_t op, uint32_t bytes, uint64_t ns);
+
+/* May be selected: chosen, and its queue was not found full (then the lane waits for room). */
+static inline bool nvhi_lane_takes(const struct nvhi_lane *lane)
+{
+	return lane->chosen && nvhi_list_empty(&lane->waiter.link);
+}
 
 static inline struct nvhi_lane *nvhi_lane_select(struct nvh_channel *channel,
 						 const struct nvhi_io *io)
 {
 	if (__builtin_expect(channel->only != NULL, 1))
 		return channel->only;
-	if (channel->nr_usable == 0)
+	if (channel->nr_chosen == 0)
 		return NULL;
-	return channel->policy->select(channel, io);
+	return __atomic_load_n(&channel->policy, __ATOMIC_RELAXED)->select(channel, io);
 }
 
 /* ---- split.c -------------------------------------------------------------------------------- */

@@ -69,6 +69,13 @@ void nvhi_mp_ctrlr_leave(struct nvhi_mp_ctrlr *mpc, nvhi_mp_left_fn left);
 void nvhi_mp_ctrlr_live(struct nvhi_mp_ctrlr *mpc, bool live);
 /* fast_io_fail_tmo ran out. */
 void nvhi_mp_ctrlr_fast_fail(struct nvhi_mp_ctrlr *mpc);
+/* Its ANA log was read anew. */
+void nvhi_mp_ctrlr_ana(struct nvhi_mp_ctrlr *mpc);
+
+/* "latency" (the default), "round-robin", "queue-depth", "numa". -EINVAL: no such policy; -ENOENT: no
+ * such subsystem. */
+int nvhi_mp_set_policy(struct nvhi_mp *mp, const char *subnqn, const char *name);
+const char *nvhi_ns_policy(const struct nvh_ns *ns);
 
 void nvhi_mp_ns_added(struct nvhi_mp_ctrlr *mpc, const struct nvhi_ns_data *data);
 void nvhi_mp_ns_changed(struct nvhi_mp_ctrlr *mpc, const struct nvhi_ns_data *data, uint32_t what);

@@ -104,6 +104,7 @@ void nvhi_path_extend(struct nvhi_path *path, struct nvh_channel *channel)
 	lane->attach_msg.fn = lane_attach_msg;
 	lane->drop_msg.fn = lane_drop_msg;
 	lane->gone_msg.fn = lane_gone_msg;
+	nvhi_lane_ana_init(lane);
 	nvhi_list_init(&lane->link);
 	nvhi_list_init(&lane->waiter.link);
 	nvhi_list_add_tail(&path->lanes, &lane->path_link);
@@ -241,6 +242,7 @@ void nvhi_mp_ns_added(struct nvhi_mp_ctrlr *mpc, const struct nvhi_ns_data *data
 	}
 	path->mpc = mpc;
 	path->data = *data;
+	path->ana = nvhi_ctrlr_ana_state(mpc->ctrlr, data->anagrpid);
 	nvhi_list_init(&path->lanes);
 	nvhi_list_init(&path->head_link);
 	ctrlr_insert_path(mpc, path);
@@ -262,6 +264,8 @@ void nvhi_mp_ns_changed(struct nvhi_mp_ctrlr *mpc, const struct nvhi_ns_data *da
 		return;
 	}
 	nvhi_head_update(path->head, data);
+	if (what & NVHI_NS_ANA)
+		nvhi_path_ana(path);
 	nvhi_head_changed(path->head);
 	subsys_place_refused(mpc->subsys, data->nsid);
 }
@@ -298,12 +302,6 @@ static const char *path_state_text(const struct nvhi_path *path)
 	return path_state_names[path->state];
 }
 
-/* A controller that does not report asymmetric access has none. */
-static const char *path_ana_text(const struct nvhi_path *path)
-{
-	return nvhi_ctrlr_caps(path->mpc->ctrlr)->cmic & NVH_CMIC_ANA ? "unknown" : "optimized";
-}
-
 struct nvhi_mp_ctrlr *nvhi_mp_path(const struct nvh_ns *ns, unsigned int index,
 				   struct nvh_path_info *ret_info)
 {
@@ -314,7 +312,7 @@ struct nvhi_mp_ctrlr *nvhi_mp_path(const struct nvh_ns *ns, unsigned int index,
 		if (index-- > 0)
 			continue;
 		ret_info->state = path_state_text(path);
-		ret_info->ana_state = path_ana_text(path);
+		ret_info->ana_state = nvhi_ana_state_text(path->ana);
 		ret_info->ana_group = path->data.anagrpid;
 		ret_info->ios = path->ios;
 		ret_info->errors = path->errors;

@@ -136,18 +136,19 @@ static int part_issue(struct nvhi_io *io, struct nvhi_lane *lane)
 	return 0;
 }
 
-/* One part to a lane that takes it: each usable one is asked once. */
+/* One part to a lane that takes it: each chosen one is asked once, for one whose queue is full takes
+ * no more and one that is lost is chosen no more. */
 static int part_place(struct nvhi_io *io)
 {
 	struct nvh_channel *channel = io->channel;
 	int result = -ENOTCONN;
 
-	for (uint32_t tries = channel->nr_usable; tries > 0; tries--) {
+	for (uint32_t tries = channel->nr_chosen; tries > 0; tries--) {
 		struct nvhi_lane *lane = nvhi_lane_select(channel, io);
 		int err;
 
 		if (!lane)
-			break;
+			return channel->nr_chosen ? -EAGAIN : -ENOTCONN;
 		err = part_issue(io, lane);
 		if (!err)
 			return 0;

@@ -31,7 +31,7 @@ void nvhi_mp_fini(struct nvhi_mp *mp)
 	free(mp->reactors);
 }
 
-static struct nvhi_mp_subsys *subsys_find(struct nvhi_mp *mp, const char *nqn)
+struct nvhi_mp_subsys *nvhi_mp_subsys_find(struct nvhi_mp *mp, const char *nqn)
 {
 	struct nvhi_mp_subsys *subsys;
 
@@ -61,6 +61,7 @@ static struct nvhi_mp_subsys *subsys_create(struct nvhi_mp *mp, const char *nqn,
 	snprintf(subsys->nqn, sizeof(subsys->nqn), "%s", nqn);
 	nvhi_list_init(&subsys->ctrlrs);
 	nvhi_list_init(&subsys->heads);
+	subsys->policy = &nvhi_policy_latency;
 	if (instance < 0 || instance_is_taken(mp, instance))
 		for (instance = 0; instance_is_taken(mp, instance);)
 			instance++;
@@ -87,7 +88,7 @@ void nvhi_subsys_put(struct nvhi_mp_subsys *subsys)
 int nvhi_mp_ctrlr_join(struct nvhi_mp *mp, struct nvhi_mp_ctrlr *mpc, struct nvhi_ctrlr *ctrlr,
 		       const char *subnqn, int instance)
 {
-	struct nvhi_mp_subsys *subsys = subsys_find(mp, subnqn);
+	struct nvhi_mp_subsys *subsys = nvhi_mp_subsys_find(mp, subnqn);
 
 	if (!subsys)
 		subsys = subsys_create(mp, subnqn, instance);
@@ -140,6 +141,8 @@ void nvhi_mp_ctrlr_live(struct nvhi_mp_ctrlr *mpc, bool live)
 	nvhi_list_for_each_safe(path, next, &mpc->paths, ctrlr_link) {
 		if (path->state != NVHI_PATH_MERGED)
 			continue;
+		if (live)
+			nvhi_path_ana(path);
 		nvhi_head_policy(path->head);
 		nvhi_head_changed(path->head);
 		if (live)

@@ -174,6 +174,8 @@ static void on_notice(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *inner, 
 
 	nvhi_log(DEBUG, API, "%s: notice type %u info %02xh log %02xh", nvhi_ctrlr_name(inner),
 		 type, info, lid);
+	if (type == NVH_AER_NOTICE && info == NVH_AER_ANA_CHANGED && !ctrlr->discovery)
+		nvhi_mp_ctrlr_ana(&ctrlr->mpc);
 	if (ctrlr->attached && host->events.ctrlr_notice)
 		host->events.ctrlr_notice(host->events_arg, ctrlr, type, info, lid);
 }

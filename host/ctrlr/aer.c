@@ -114,7 +114,12 @@ static void aer_event(struct nvhi_ctrlr *ctrlr, uint32_t dw0)
 			aer_clear(ctrlr, NVH_LID_CHANGED_NS);
 		return;
 	}
-	/* The owner reads these logs, which clears them. */
+	if (type == NVH_AER_NOTICE && info == NVH_AER_ANA_CHANGED &&
+	    (ctrlr->caps.cmic & NVH_CMIC_ANA)) {
+		nvhi_ctrlr_ana_refresh(ctrlr); /* the owner is told when it was read */
+		return;
+	}
+	/* The owner reads the discovery log, which clears its event. */
 	if (type != NVH_AER_NOTICE ||
 	    (info != NVH_AER_ANA_CHANGED && info != NVH_AER_DISCOVERY_CHANGED))
 		if (type != NVH_AER_IMMEDIATE && type != NVH_AER_ONE_SHOT)

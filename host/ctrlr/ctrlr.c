@@ -134,6 +134,7 @@ static void ctrlr_free(struct nvhi_ctrlr *ctrlr)
 		ctrlr->transport->tctrlr_close(ctrlr->tctrlr);
 	nvhi_queues_fini(ctrlr);
 	nvhi_scan_fini(ctrlr);
+	nvhi_ana_fini(ctrlr);
 	free(ctrlr->aer.buf);
 	free(ctrlr->buf);
 	free(ctrlr->id);

@@ -159,8 +159,9 @@ struct nvhi_ctrlr_events {
 	void (*ns_changed)(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *ctrlr,
 			   const struct nvhi_ns_data *ns, uint32_t what);
 	void (*ns_removed)(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *ctrlr, uint32_t nsid);
-	/* An asynchronous event that the controller does not handle alone: ANA changed, discovery
-	 * log changed, SMART, reservation... (namespace changes become ns_* events). */
+	/* An asynchronous event that the controller does not handle alone: the ANA log was read
+	 * anew (ana.h tells the states), the discovery log changed, SMART, reservation...
+	 * (namespace changes become ns_* events). */
 	void (*notice)(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *ctrlr, uint8_t type,
 		       uint8_t info, uint8_t lid);
 };

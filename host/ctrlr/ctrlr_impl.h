@@ -9,6 +9,7 @@
  *	identify.c	Identify Controller, checked; caps
  *	negotiate.c	features
  *	keepalive.c, aer.c, admin.c, abort.c, log_page.c
+ *	ana.c, ana_parse.c	asymmetric namespace access
  *	ns_scan.c, ns_parse.c	namespaces
  *	queues.c	the home side of the I/O queues; ioq*.c their reactors' side
  *	reconnect.c	back-off, ctrl-loss and fast-io-fail
@@ -16,6 +17,7 @@
 #ifndef NVHI_HOST_CTRLR_CTRLR_IMPL_H
 #define NVHI_HOST_CTRLR_CTRLR_IMPL_H
 
+#include "host/ctrlr/ana.h"
 #include "host/ctrlr/ctrlr.h"
 #include "host/ctrlr/ns_desc.h"
 
@@ -46,6 +48,22 @@ struct nvhi_aer_state {
 	bool clearing;
 	struct nvhi_log_page log;
 	uint8_t *buf; /* NVH_IDENTIFY_SIZE */
+};
+
+struct nvhi_ana {
+	struct nvhi_ana_group *groups; /* as last read, ascending; room for `max` */
+	struct nvhi_ana_group *incoming;
+	uint32_t count, max;
+	bool reading;
+	bool wanted; /* asked for meanwhile */
+	uint8_t repeats;
+	uint32_t failures; /* in a row */
+	struct nvhi_log_page log;
+	struct nvh_ana_log header;
+	uint8_t *buf;
+	uint32_t buf_len;
+	struct nvhi_timer again;      /* after a failure, and while a group is in transition */
+	struct nvhi_timer transition; /* ANATT */
 };
 
 struct nvhi_keepalive {
@@ -147,6 +165,7 @@ struct nvhi_ctrlr {
 	bool abort_out;
 
 	struct nvhi_aer_state aer;
+	struct nvhi_ana ana;
 	struct nvhi_keepalive ka;
 	struct nvhi_scan scan;
 	struct nvhi_ns_table table;
@@ -269,6 +288,11 @@ void nvhi_aer_start(struct nvhi_ctrlr *ctrlr);
 void nvhi_aer_stop(struct nvhi_ctrlr *ctrlr);
 /* Of those in OAES the ones we want to hear of. */
 uint32_t nvhi_aer_config(const struct nvhi_ctrlr *ctrlr);
+
+/* ana.c: start for each association, before LIVE. */
+void nvhi_ana_start(struct nvhi_ctrlr *ctrlr);
+void nvhi_ana_stop(struct nvhi_ctrlr *ctrlr);
+void nvhi_ana_fini(struct nvhi_ctrlr *ctrlr);
 
 /* ns_scan.c */
 int nvhi_scan_init(struct nvhi_ctrlr *ctrlr);

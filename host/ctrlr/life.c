@@ -164,6 +164,7 @@ static void life_stop_duties(struct nvhi_ctrlr *ctrlr, int err)
 	nvhi_timer_cancel(ctrlr->home, &ctrlr->poll_timer);
 	nvhi_keepalive_stop(ctrlr);
 	nvhi_aer_stop(ctrlr);
+	nvhi_ana_stop(ctrlr);
 	nvhi_scan_stop(ctrlr, err);
 }
 

@@ -120,6 +120,9 @@ void nvhi_queues_start(struct nvhi_ctrlr *ctrlr)
 		ctrlr->ioqs_running++;
 		nvhi_reactor_post(ioq->reactor, &ioq->start);
 	}
+	nvhi_ana_start(ctrlr);
+	if (nvhi_ctrlr_is_ending(ctrlr))
+		return;
 	if (!ctrlr->opts.no_scan && ctrlr->caps.cntrltype != NVH_CNTRLTYPE_ADMIN)
 		nvhi_scan_request(ctrlr, true, NULL, 0);
 	nvhi_queues_check(ctrlr);
@@ -128,7 +131,7 @@ void nvhi_queues_start(struct nvhi_ctrlr *ctrlr)
 void nvhi_queues_check(struct nvhi_ctrlr *ctrlr)
 {
 	if (ctrlr->state == NVHI_CTRLR_QUEUES && ctrlr->ioqs_connecting == 0 &&
-	    !ctrlr->scan.running)
+	    !ctrlr->scan.running && !ctrlr->ana.reading)
 		nvhi_ctrlr_become_live(ctrlr);
 }
 

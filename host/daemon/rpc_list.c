@@ -156,6 +156,9 @@ static struct json_object *list_paths(struct nvh_ns *ns)
 			  : nvhi_json_add_string(o, "ana_state",
 						 path.ana_state ? path.ana_state : "");
 		err = err ? err : nvhi_json_add_u64(o, "ana_group", path.ana_group);
+		err = err ? err : nvhi_json_add_u64(o, "inflight", path.inflight);
+		err = err ? err : nvhi_json_add_u64(o, "ios", path.ios);
+		err = err ? err : nvhi_json_add_u64(o, "errors", path.errors);
 		if (err)
 			json_object_put(o);
 		else

@@ -79,6 +79,7 @@ static void paths_share_the_load_and_take_over(void)
 	mpf_ns(b, 1, 7);
 	mpf_live(a);
 	mpf_live(b);
+	CU_ASSERT_EQUAL(nvhi_mp_set_policy(&mpf.mp, MPF_NQN, "round-robin"), 0);
 	CU_ASSERT_EQUAL_FATAL(nvhi_channel_open(ns, mpf.reactors[0], &channel), 0);
 	for (uint32_t i = 0; i < 8; i++) {
 		mpf_io_init(&io[i], NVH_IO_WRITE, i, 1, buf);

@@ -1,7 +1,6 @@
 /*
- * Which lane takes the next part when there is a choice: round robin, the one policy that needs to
- * know nothing of the lanes. Others are a file each, behind struct nvhi_policy. The channel's
- * reactor.
+ * The policy "round-robin": each chosen lane in turn. It needs to know nothing of the lanes. The
+ * channel's reactor.
  */
 #include "multipath/head.h"
 
@@ -14,7 +13,7 @@ static struct nvhi_lane *round_robin_select(struct nvh_channel *channel, const s
 	for (at = channel->lanes.next; at != &channel->lanes; at = at->next) {
 		struct nvhi_lane *lane = nvhi_list_entry(at, struct nvhi_lane, link);
 
-		if (!lane->usable)
+		if (!nvhi_lane_takes(lane))
 			continue;
 		nvhi_list_del(at);
 		nvhi_list_add_tail(&channel->lanes, at);
