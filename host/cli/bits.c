@@ -4,8 +4,9 @@
 #include <string.h>
 
 #include "host/cli/bits.h"
+#include "host/cli/fields.h"
 
-static int bits_fit(const struct nvc_bits *b, uint64_t bits)
+static int bits_fit(const struct nvc_bits *b, uint64_t bits, uint64_t above)
 {
 	switch (b->value) {
 	case NVC_BITS_ANY:
@@ -13,28 +14,79 @@ static int bits_fit(const struct nvc_bits *b, uint64_t bits)
 	case NVC_BITS_SET:
 	case NVC_BITS_RESERVED:
 		return bits != 0;
+	case NVC_BITS_OR_ABOVE:
+		return above != 0;
 	default:
 		return bits == (uint64_t)b->value;
 	}
 }
 
-void nvc_bits_print(FILE *out, const struct nvc_bits *table, const char *field, uint64_t value)
+static void bits_label(FILE *out, const struct nvc_bits *b)
 {
-	int hi = -1, known = 0; /* the group that has its line already */
+	switch (b->style) {
+	case NVC_BITS_ALIGNED:
+	case NVC_BITS_KELVIN:
+	case NVC_BITS_NUMBER:
+		fprintf(out, "%*s[%u:%u]%s: ", (b->hi <= 99) + (b->hi <= 9), "", b->hi, b->lo,
+			b->lo > 9 ? "" : " ");
+		break;
+	case NVC_BITS_DEEP:
+		fprintf(out, "    [%u:%u] : ", b->hi, b->lo);
+		break;
+	default:
+		fprintf(out, "  [%u:%u] : ", b->hi, b->lo);
+	}
+}
+
+static void bits_line(FILE *out, const struct nvc_bits *b, uint64_t bits)
+{
+	unsigned long long v = bits;
+
+	switch (b->style) {
+	case NVC_BITS_COUNT:
+		fprintf(out, "%llu (0's based)\t%s\n", v, b->text);
+		break;
+	case NVC_BITS_KELVIN:
+		fprintf(out, "%d°C (%llu Kelvin)\t%s\n", (int)bits - 273, v, b->text);
+		break;
+	case NVC_BITS_LOG2:
+		fprintf(out, "%#llx\t%s (%llu)\n", v, b->text, bits < 64 ? 1ull << bits : 0);
+		break;
+	case NVC_BITS_LEFT:
+		fprintf(out, "%#llx\t%s (Remaining %llu%%)\n", v, b->text, v);
+		break;
+	default:
+		fprintf(out, "%#llx\t%s\n", v, b->text);
+	}
+}
+
+void nvc_bits_print(FILE *out, const struct nvc_bits *table, const char *field, const uint8_t *at,
+		    size_t size)
+{
+	uint64_t value = nvc_le_get(at, size < 8 ? size : 8);
+	int hi = -1, blank = 0; /* hi: the group that has its line already */
 
 	for (const struct nvc_bits *b = table; b->field; b++) {
 		uint64_t bits;
 
 		if (strcmp(b->field, field) != 0)
 			continue;
-		known = 1;
+		blank = b->style != NVC_BITS_TIGHT;
+		if (b->style == NVC_BITS_NUMBER) {
+			char text[40];
+
+			nvc_le128_text((const struct nvh_le128 *)at, text);
+			bits_label(out, b);
+			fprintf(out, "%s\n\t%s\n", text, b->text);
+			continue;
+		}
 		bits = value >> b->lo & ((2ull << (b->hi - b->lo)) - 1);
-		if (b->hi == hi || !bits_fit(b, bits))
+		if (b->hi == hi || !bits_fit(b, bits, value >> b->lo))
 			continue;
 		hi = b->hi;
-		fprintf(out, "  [%u:%u] : %#llx\t%s\n", b->hi, b->lo, (unsigned long long)bits,
-			b->text);
+		bits_label(out, b);
+		bits_line(out, b, bits);
 	}
-	if (known)
+	if (blank)
 		fputc('\n', out);
 }

@@ -165,9 +165,9 @@ void nvc_fields_print(FILE *out, const struct nvc_field *fields, const void *dat
 			fprintf(out, "%s\t: %s\n", f->name, text);
 		else
 			fprintf(out, "%-*s: %s\n", width, f->name, text);
-		if (bits && f->size <= 8)
-			nvc_bits_print(out, bits, f->name,
-				       nvc_le_get((const uint8_t *)data + f->offset, f->size));
+		if (bits)
+			nvc_bits_print(out, bits, f->name, (const uint8_t *)data + f->offset,
+				       f->size);
 	}
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "host/cli/admin.h"
+#include "host/cli/bits.h"
 #include "host/cli/cmd.h"
 #include "host/cli/fields.h"
 
@@ -247,7 +248,7 @@ struct get_feature {
 	const char *device;
 	uint8_t id, sel, uuid_index;
 	uint32_t nsid, len, cdw11;
-	bool raw;
+	bool raw, human;
 };
 
 static const char *feature_name(uint8_t id, uint32_t *ret_len)
@@ -293,6 +294,8 @@ static int feature_run(struct get_feature *g)
 		return fwrite(data, cmd.len, 1, stdout) != 1;
 	printf("get-feature:%#0*x (%s), %s value:%#0*x\n", g->id ? 4 : 2, g->id, name, sels[g->sel],
 	       (uint32_t)result ? 10 : 8, (uint32_t)result);
+	if (g->human && g->sel != NVH_FEAT_SEL_SUPPORTED)
+		nvc_feature_print(stdout, g->id, (uint32_t)result);
 	if (cmd.len)
 		nvc_hexdump(stdout, data, cmd.len);
 	return 0;
@@ -310,6 +313,7 @@ int nvc_get_feature(int argc, char **argv)
 		NVC_NUMBER("data-len", 'l', U32, &g.len, "buffer len (if) data is received",
 			   .max = 4096),
 		NVC_FLAG("raw-binary", 'b', &g.raw, "show feature in binary format"),
+		NVC_FLAG("human-readable", 'H', &g.human, "show feature in readable format"),
 		NVC_NUMBER("cdw11", 'c', U32, &g.cdw11, "feature specific dword 11"),
 		NVC_NUMBER("uuid-index", 'U', U8, &g.uuid_index, "specify uuid index", .max = 127),
 		NVC_END,

@@ -220,7 +220,7 @@ static void bits_are_explained_group_by_group(void)
 	FILE *out = print_begin();
 
 	/* Supported and not, a value of two bits, reserved bits only when one is set. */
-	nvc_bits_print(out, nvc_bits_id_ctrl, "vwc", 0x05);
+	nvc_bits_print(out, nvc_bits_id_ctrl, "vwc", (const uint8_t *)"\x05", 1);
 	fclose(out);
 	CU_ASSERT_STRING_EQUAL(printed,
 			       "  [2:1] : 0x2\tThe Flush command does not support NSID set "
@@ -228,11 +228,86 @@ static void bits_are_explained_group_by_group(void)
 			       "  [0:0] : 0x1\tVolatile Write Cache Present\n\n");
 	free(printed);
 	out = print_begin();
-	nvc_bits_print(out, nvc_bits_id_ctrl, "fuses", 0x8000);
-	nvc_bits_print(out, nvc_bits_id_ctrl, "no such field", 1);
+	nvc_bits_print(out, nvc_bits_id_ctrl, "fuses", (const uint8_t *)"\0\x80", 2);
+	nvc_bits_print(out, nvc_bits_id_ctrl, "no such field", (const uint8_t *)"\1", 1);
 	fclose(out);
 	CU_ASSERT_STRING_EQUAL(printed, "  [15:1] : 0x4000\tReserved\n"
 					"  [0:0] : 0\tFused Compare and Write Not Supported\n\n");
+	free(printed);
+}
+
+/* As nvme-cli 2.3 printed them beside ours in the lab. */
+static void bits_stand_in_nvme_clis_columns(void)
+{
+	static const uint8_t nvmcap[16] = {0, 0, 0, 0, 0, 0, 0, 0, 1};
+	static const struct {
+		const char *field;
+		uint8_t at[4], size;
+		const char *text;
+	} cases[] = {
+		{"cntrltype", {1}, 1, "  [7:2] : 0\tReserved\n  [1:0] : 0x1\tI/O Controller\n"},
+		{"elpe", {127}, 1, "  [7:0] : 127 (0's based)\tError Log Page Entries (ELPE)\n\n"},
+		{"wctemp",
+		 {0x57, 1},
+		 2,
+		 " [15:0] : 70°C (343 Kelvin)\tWarning Composite Temperature Threshold "
+		 "(WCTEMP)\n\n"},
+		{"rpmbs",
+		 {0x0a, 0, 3, 4},
+		 4,
+		 " [31:24]: 0x4\tAccess Size\n [23:16]: 0x3\tTotal Size\n"
+		 "  [5:3] : 0x1\tAuthentication Method\n  [2:0] : 0x2\tNumber of RPMB Units\n\n"},
+		{"cqes",
+		 {0x44},
+		 1,
+		 "  [7:4] : 0x4\tMax CQ Entry Size (16)\n  [3:0] : 0x4\tMin CQ Entry Size "
+		 "(16)\n\n"},
+	};
+	FILE *out;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		out = print_begin();
+		nvc_bits_print(out, nvc_bits_id_ctrl, cases[i].field, cases[i].at, cases[i].size);
+		fclose(out);
+		CU_ASSERT_STRING_EQUAL(printed, cases[i].text);
+		free(printed);
+	}
+	out = print_begin();
+	nvc_bits_print(out, nvc_bits_id_ctrl, "tnvmcap", nvmcap, sizeof(nvmcap));
+	fclose(out);
+	CU_ASSERT_STRING_EQUAL(
+		printed, "[127:0] : 18446744073709551616\n\tTotal NVM Capacity (TNVMCAP)\n\n");
+	free(printed);
+}
+
+static void format_progress_is_shown_when_it_is_supported(void)
+{
+	FILE *out = print_begin();
+
+	nvc_bits_print(out, nvc_bits_id_ns, "fpi", (const uint8_t *)"\0", 1);
+	nvc_bits_print(out, nvc_bits_id_ns, "fpi", (const uint8_t *)"\x80", 1);
+	fclose(out);
+	CU_ASSERT_STRING_EQUAL(printed,
+			       "  [7:7] : 0\tFormat Progress Indicator Not Supported\n\n"
+			       "  [7:7] : 0x1\tFormat Progress Indicator Supported\n"
+			       "  [6:0] : 0\tFormat Progress Indicator (Remaining 0%)\n\n");
+	free(printed);
+}
+
+static void a_feature_is_explained_in_nvme_clis_words(void)
+{
+	FILE *out = print_begin();
+
+	nvc_feature_print(out, NVH_FID_NUM_QUEUES, 0x007f0001);
+	nvc_feature_print(out, NVH_FID_ARBITRATION, 7);
+	nvc_feature_print(out, NVH_FID_HOST_ID, 1);
+	fclose(out);
+	CU_ASSERT_STRING_EQUAL(printed, "\tNumber of IO Completion Queues Allocated (NCQA): 128\n"
+					"\tNumber of IO Submission Queues Allocated (NSQA): 2\n"
+					"\tHigh Priority Weight   (HPW): 1\n"
+					"\tMedium Priority Weight (MPW): 1\n"
+					"\tLow Priority Weight    (LPW): 1\n"
+					"\tArbitration Burst       (AB): No limit\n");
 	free(printed);
 }
 
@@ -247,7 +322,7 @@ static void every_explained_field_is_printed_and_no_group_overlaps(void)
 	fclose(out);
 	for (const struct nvc_bits *b = nvc_bits_id_ctrl; b->field; b++) {
 		char line[40];
-		uint64_t mask = ((2ull << (b->hi - b->lo)) - 1) << b->lo;
+		uint64_t mask = b->hi < 64 ? ((2ull << (b->hi - b->lo)) - 1) << b->lo : 0;
 		bool first = b == nvc_bits_id_ctrl || strcmp(b[-1].field, b->field) != 0;
 		bool same = !first && b[-1].hi == b->hi && b[-1].lo == b->lo;
 
@@ -310,6 +385,9 @@ NVH_UNIT_MAIN("host/cli/shapes", NVH_TEST(id_ctrl_prints_as_nvme_cli),
 	      NVH_TEST(descriptors_that_lie_about_their_length_end_the_list),
 	      NVH_TEST(smart_log_prints_as_nvme_cli), NVH_TEST(error_log_prints_as_nvme_cli),
 	      NVH_TEST(bits_are_explained_group_by_group),
+	      NVH_TEST(bits_stand_in_nvme_clis_columns),
+	      NVH_TEST(format_progress_is_shown_when_it_is_supported),
+	      NVH_TEST(a_feature_is_explained_in_nvme_clis_words),
 	      NVH_TEST(every_explained_field_is_printed_and_no_group_overlaps),
 	      NVH_TEST(a_counter_of_128_bits_has_all_its_digits), NVH_TEST(suffixes_are_nvme_clis),
 	      NVH_TEST(a_hex_dump_shows_sixteen_bytes_a_line))
