@@ -1,6 +1,6 @@
 /*
- * Counts what is allocated, by link-time wraps: a world that ends well must leave nothing. What libc
- * allocates inside itself is not seen, neither when it comes nor, mostly, when it goes.
+ * Counts what is allocated, by link-time wraps: a world that ends well must leave nothing. What
+ * libc allocates inside itself is not seen, neither when it comes nor, mostly, when it goes.
  */
 #include "tests/sim/alloc.h"
 

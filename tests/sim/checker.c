@@ -16,7 +16,7 @@ struct cand {
 	uint64_t value;
 	uint64_t begin, end; /* OPEN: outstanding */
 	uint64_t killed;     /* no read that begins later may return it; OPEN: alive */
-	bool failed;	     /* may take effect after its end */
+	bool failed;         /* may take effect after its end */
 };
 
 struct block {
@@ -151,7 +151,7 @@ static void kill_by_read(struct block *b, uint64_t value, uint64_t begin, uint64
 	}
 }
 
-/* ---- what the workload tells ------------------------------------------------------------------- */
+/* ---- what the workload tells ----------------------------------------------------------------- */
 
 void sim_check_write(uint32_t nsid, uint64_t lba, uint64_t blocks, uint64_t value, uint64_t begin)
 {
@@ -203,15 +203,15 @@ void sim_check_read(uint32_t nsid, uint64_t lba, uint64_t value, uint64_t begin)
 	}
 	if (known)
 		sim_fail("namespace %u block %llu: a read that began at #%llu returned value %llx, "
-			 "written from #%llu to #%llu and overwritten for good by #%llu%s", nsid,
-			 (unsigned long long)lba, (unsigned long long)begin,
+			 "written from #%llu to #%llu and overwritten for good by #%llu%s",
+			 nsid, (unsigned long long)lba, (unsigned long long)begin,
 			 (unsigned long long)value, (unsigned long long)known->begin,
 			 (unsigned long long)known->end, (unsigned long long)known->killed,
 			 known->failed ? " (it had been failed to the caller)" : "");
 	else
 		sim_fail("namespace %u block %llu: a read that began at #%llu returned value %llx, "
-			 "which was overwritten long before or never written", nsid,
-			 (unsigned long long)lba, (unsigned long long)begin,
+			 "which was overwritten long before or never written",
+			 nsid, (unsigned long long)lba, (unsigned long long)begin,
 			 (unsigned long long)value);
 }
 

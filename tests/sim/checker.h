@@ -33,8 +33,8 @@ void sim_check_end(uint64_t begin);
 /* A write (or write zeroes) of `value` is submitted. */
 void sim_check_write(uint32_t nsid, uint64_t lba, uint64_t blocks, uint64_t value, uint64_t begin);
 enum sim_fate {
-	SIM_FATE_DONE,	  /* acknowledged */
-	SIM_FATE_MAYBE,	  /* acknowledged, but free to have done nothing (deallocation) */
+	SIM_FATE_DONE,    /* acknowledged */
+	SIM_FATE_MAYBE,   /* acknowledged, but free to have done nothing (deallocation) */
 	SIM_FATE_UNKNOWN, /* failed to the caller */
 	SIM_FATE_UNSENT,  /* refused in the call: it never was */
 };
@@ -45,7 +45,7 @@ void sim_check_read(uint32_t nsid, uint64_t lba, uint64_t value, uint64_t begin)
 /* A value the block may have now, for a compare; the youngest. */
 uint64_t sim_check_guess(uint32_t nsid, uint64_t lba);
 
-/* ---- what blocks look like --------------------------------------------------------------------- */
+/* ---- what blocks look like ------------------------------------------------------------------- */
 
 /* The bytes of a block that holds `value`: each word tells value and place. */
 void sim_block_fill(void *block, uint32_t block_size, uint32_t nsid, uint64_t lba, uint64_t value);

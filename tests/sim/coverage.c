@@ -22,14 +22,10 @@ static struct table {
 	struct nvhi_fsm *fsm;
 	uint64_t taken[STATES_MAX * STATES_MAX];
 } tables[] = {
-	{.side = "host", .fsm = &nvhi_ctrlr_fsm},
-	{.side = "host", .fsm = &nvhi_tcp_fsm},
-	{.side = "host", .fsm = &nvhi_path_fsm},
-	{.side = "host", .fsm = &nvhi_io_fsm},
-	{.side = "target", .fsm = &tl_tcp_conn_fsm},
-	{.side = "target", .fsm = &tl_qpair_fsm},
-	{.side = "target", .fsm = &tl_ctrlr_fsm},
-	{.side = "target", .fsm = &tl_subsystem_fsm},
+	{.side = "host", .fsm = &nvhi_ctrlr_fsm},    {.side = "host", .fsm = &nvhi_tcp_fsm},
+	{.side = "host", .fsm = &nvhi_path_fsm},     {.side = "host", .fsm = &nvhi_io_fsm},
+	{.side = "target", .fsm = &tl_tcp_conn_fsm}, {.side = "target", .fsm = &tl_qpair_fsm},
+	{.side = "target", .fsm = &tl_ctrlr_fsm},    {.side = "target", .fsm = &tl_subsystem_fsm},
 };
 
 void sim_coverage_start(void)
@@ -63,9 +59,13 @@ static void print_table(const struct table *t)
 static void print_ios(void)
 {
 	static const char *const names[SIM_OPS] = {
-		[NVH_IO_READ] = "read", [NVH_IO_WRITE] = "write", [NVH_IO_FLUSH] = "flush",
-		[NVH_IO_WRITE_ZEROES] = "write zeroes", [NVH_IO_DEALLOCATE] = "deallocate",
-		[NVH_IO_COMPARE] = "compare", [NVH_IO_VERIFY] = "verify",
+		[NVH_IO_READ] = "read",
+		[NVH_IO_WRITE] = "write",
+		[NVH_IO_FLUSH] = "flush",
+		[NVH_IO_WRITE_ZEROES] = "write zeroes",
+		[NVH_IO_DEALLOCATE] = "deallocate",
+		[NVH_IO_COMPARE] = "compare",
+		[NVH_IO_VERIFY] = "verify",
 		[NVH_IO_PASSTHRU] = "passthrough",
 	};
 
@@ -73,7 +73,8 @@ static void print_ios(void)
 	for (int i = 0; i < SIM_OPS; i++)
 		printf(" %s %llu%s", names[i], (unsigned long long)sim_counts.ios[i],
 		       i < SIM_OPS - 1 ? "," : "\n");
-	printf("ended   good %llu, failed %llu, refused %llu, canceled %llu, timed out %llu; blocks "
+	printf("ended   good %llu, failed %llu, refused %llu, canceled %llu, timed out %llu; "
+	       "blocks "
 	       "read and checked %llu\n",
 	       (unsigned long long)sim_counts.good, (unsigned long long)sim_counts.failed,
 	       (unsigned long long)sim_counts.refused, (unsigned long long)sim_counts.canceled,
@@ -90,7 +91,8 @@ void sim_coverage_print(void)
 		printf(" %s %llu%s", sim_fault_names[i], (unsigned long long)sim_counts.faults[i],
 		       i < SIM_FAULT_COUNT - 1 ? "," : "\n");
 	print_ios();
-	printf("life    connects %llu, reconnects %llu; slowest I/O while nothing was wrong %llu us, "
+	printf("life    connects %llu, reconnects %llu; slowest I/O while nothing was wrong %llu "
+	       "us, "
 	       "while one path was good %llu ms; %llu s of virtual time\n",
 	       (unsigned long long)sim_counts.connects, (unsigned long long)sim_counts.reconnects,
 	       (unsigned long long)(sim_counts.slowest_calm / SIM_US),

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/spec/nvme_status.h"
 #include "base/spec/nvme.h"
+#include "base/spec/nvme_status.h"
 #include "target-lite/backend/bdev_impl.h"
 
 uint32_t sim_disk_inflight, sim_disk_ghosts;
@@ -156,8 +156,8 @@ static void disk_submit(struct tl_bdev *bdev, struct tl_bdev_io *io)
 	} else {
 		apply(disk, io);
 	}
-	SIM_TRACE("disk %llu: op %llu %llu+%llu status %llx", disk->nsid, io->op, io->lba, io->blocks,
-		  status);
+	SIM_TRACE("disk %llu: op %llu %llu+%llu status %llx", disk->nsid, io->op, io->lba,
+		  io->blocks, status);
 	if (!sim_chance(sim_rng(SIM_RNG_DISK), disk->slow)) {
 		tl_bdev_io_complete(io, status);
 		return;

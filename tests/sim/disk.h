@@ -20,9 +20,9 @@ struct sim_disk {
 	uint64_t blocks; /* now; never above SIM_DISK_BLOCKS_MAX */
 	uint8_t *mem;
 	uint64_t once[SIM_DISK_BLOCKS_MAX]; /* the last such value of each block */
-	uint64_t delay_max;    /* ns a command takes at most */
-	unsigned int slow;     /* of 100 commands, so many take their time */
-	unsigned int transient; /* of 1000, so many are refused for now */
+	uint64_t delay_max;                 /* ns a command takes at most */
+	unsigned int slow;                  /* of 100 commands, so many take their time */
+	unsigned int transient;             /* of 1000, so many are refused for now */
 	uint64_t ops, refused, aborted;
 };
 

@@ -1,7 +1,7 @@
 /*
- * The schedule of faults: at times drawn something breaks, and mends after a time drawn. An order of
- * things rather than chaos keeps the checker sharp: the world says when all is well (calm), and an I/O
- * that lives in calm alone has no excuse for being late.
+ * The schedule of faults: at times drawn something breaks, and mends after a time drawn. An order
+ * of things rather than chaos keeps the checker sharp: the world says when all is well (calm), and
+ * an I/O that lives in calm alone has no excuse for being late.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -112,11 +112,14 @@ static bool is_on(enum sim_fault_kind kind, unsigned int link, unsigned int disk
 	struct fault *fault;
 
 	nvhi_list_for_each(fault, &f.active, link_all) {
-		if (fault->kind != kind && !(kind <= SIM_FAULT_REFUSE && fault->kind <= SIM_FAULT_REFUSE))
+		if (fault->kind != kind &&
+		    !(kind <= SIM_FAULT_REFUSE && fault->kind <= SIM_FAULT_REFUSE))
 			continue;
-		if (kind == SIM_FAULT_CRASH ? sim_node_of_link(fault->link) == sim_node_of_link(link) :
-		    kind == SIM_FAULT_NS_REMOVE || kind == SIM_FAULT_TRANSIENT ? fault->disk == disk :
-		    fault->link == link)
+		if (kind == SIM_FAULT_CRASH
+			    ? sim_node_of_link(fault->link) == sim_node_of_link(link)
+		    : kind == SIM_FAULT_NS_REMOVE || kind == SIM_FAULT_TRANSIENT
+			    ? fault->disk == disk
+			    : fault->link == link)
 			return true;
 	}
 	return false;
@@ -174,8 +177,9 @@ static bool strike(struct fault *fault, uint64_t *ret_ms)
 		return true;
 	case SIM_FAULT_ANA:
 		*ret_ms = sim_between(rng(), 1, 1000);
-		sim_op_ana(fault->link, sim_chance(rng(), 70) ? TL_ANA_INACCESSIBLE :
-				       sim_chance(rng(), 50) ? TL_ANA_CHANGE : TL_ANA_NON_OPTIMIZED);
+		sim_op_ana(fault->link, sim_chance(rng(), 70)   ? TL_ANA_INACCESSIBLE
+					: sim_chance(rng(), 50) ? TL_ANA_CHANGE
+								: TL_ANA_NON_OPTIMIZED);
 		return true;
 	case SIM_FAULT_TRANSIENT:
 		*ret_ms = sim_between(rng(), 1, 1000);
@@ -192,8 +196,8 @@ static bool strike(struct fault *fault, uint64_t *ret_ms)
 	case SIM_FAULT_RESIZE:
 		if (!sim_targets.present[fault->disk])
 			return false;
-		sim_op_resize(fault->disk, sim_between(rng(), sim_world.plan.hot,
-						       SIM_DISK_BLOCKS_MAX));
+		sim_op_resize(fault->disk,
+			      sim_between(rng(), sim_world.plan.hot, SIM_DISK_BLOCKS_MAX));
 		return true;
 	case SIM_FAULT_COUNT:
 		break;
@@ -222,9 +226,9 @@ static void break_something(void)
 	sim_counts.faults[fault->kind]++;
 	sim_world.troubled = true;
 	for (unsigned int link = 0; link < sim_world.plan.nr_links; link++)
-		if (link == fault->link || (sim_node_of_link(link) == sim_node_of_link(fault->link) &&
-					    (fault->kind == SIM_FAULT_CRASH ||
-					     fault->kind == SIM_FAULT_KILL)))
+		if (link == fault->link ||
+		    (sim_node_of_link(link) == sim_node_of_link(fault->link) &&
+		     (fault->kind == SIM_FAULT_CRASH || fault->kind == SIM_FAULT_KILL)))
 			sim_world.good_since[link] = NVHI_NEVER;
 	sim_world.calm_since = NVHI_NEVER;
 	if (!ms) {
@@ -241,7 +245,8 @@ static void next_fired(struct nvhi_timer *timer)
 	if (sim_world.stop_faults)
 		return;
 	break_something();
-	nvhi_timer_arm(sim_world.world, timer, 1 + sim_below(rng(), 2 * sim_world.plan.fault_every));
+	nvhi_timer_arm(sim_world.world, timer,
+		       1 + sim_below(rng(), 2 * sim_world.plan.fault_every));
 }
 
 /* ---- calm ------------------------------------------------------------------------------------ */

@@ -22,7 +22,7 @@ static struct {
 	bool closing, closed;
 } h;
 
-/* ---- views and their channels ------------------------------------------------------------------ */
+/* ---- views and their channels ---------------------------------------------------------------- */
 
 struct channel_call {
 	struct sim_view *view;
@@ -220,7 +220,7 @@ static const struct nvh_host_events events = {
 	.ns_removed = on_ns_removed,
 };
 
-/* ---- connecting -------------------------------------------------------------------------------- */
+/* ---- connecting ------------------------------------------------------------------------------ */
 
 static void on_connected(void *arg, int err, struct nvh_ctrlr *ctrlr, const char *message,
 			 const struct nvh_cpl *cpl)
@@ -258,9 +258,8 @@ static void link_connect(unsigned int link)
 	inner.transport.maxr2t = sim_world.plan.maxr2t;
 	inner.seed = sim_next(sim_rng(SIM_RNG_WORLD));
 	if (!err)
-		err = nvhi_api_connect(h.host, &inner, name, on_connected,
-				       (void *)(uintptr_t)link, why, sizeof(why),
-				       &h.ctrlrs[link]);
+		err = nvhi_api_connect(h.host, &inner, name, on_connected, (void *)(uintptr_t)link,
+				       why, sizeof(why), &h.ctrlrs[link]);
 	if (err)
 		sim_fail("connect of link %u: %s", link, why);
 }
@@ -347,7 +346,7 @@ bool sim_host_closed(void)
 	return h.closed && nvhi_list_empty(&h.views);
 }
 
-/* ---- faults ------------------------------------------------------------------------------------ */
+/* ---- faults ---------------------------------------------------------------------------------- */
 
 static void do_reset(void *arg)
 {

@@ -20,7 +20,7 @@
 #include "tests/sim/world.h"
 
 #define SEEDS_DEFAULT 300
-#define TWICE	      20 /* seeds run a second time for the same hash */
+#define TWICE         20 /* seeds run a second time for the same hash */
 
 static unsigned long passed, failed;
 
@@ -51,8 +51,8 @@ static void log_line(enum nvhi_log_level level, const char *component, const cha
 {
 	if (sim.verbose)
 		printf("%6llu.%06llu ms    %s %s: %s\n", (unsigned long long)(sim.now / SIM_MS),
-		       (unsigned long long)(sim.now % SIM_MS), nvhi_log_level_name(level), component,
-		       line);
+		       (unsigned long long)(sim.now % SIM_MS), nvhi_log_level_name(level),
+		       component, line);
 }
 
 static void verdict(bool good, uint64_t seed, const char *why)
@@ -67,7 +67,7 @@ static void verdict(bool good, uint64_t seed, const char *why)
 	fflush(stdout);
 }
 
-/* ---- one seed, many seeds ---------------------------------------------------------------------- */
+/* ---- one seed, many seeds -------------------------------------------------------------------- */
 
 static int run_one(uint64_t seed)
 {
@@ -134,7 +134,7 @@ static int run_many(uint64_t first, uint64_t seeds, const char *regressions)
 	return failed != 0;
 }
 
-/* ---- mutants ----------------------------------------------------------------------------------- */
+/* ---- mutants --------------------------------------------------------------------------------- */
 
 static void run_mutant(enum sim_mutant mutant, uint64_t seeds)
 {
@@ -182,11 +182,22 @@ int main(int argc, char **argv)
 
 	while ((opt = getopt(argc, argv, "n:f:s:r:m:")) != -1) {
 		switch (opt) {
-		case 'n': seeds = strtoull(optarg, NULL, 0); break;
-		case 'f': first = strtoull(optarg, NULL, 0); break;
-		case 's': seed = strtoull(optarg, NULL, 0); one = true; break;
-		case 'r': regressions = optarg; break;
-		case 'm': mutant = optarg; break;
+		case 'n':
+			seeds = strtoull(optarg, NULL, 0);
+			break;
+		case 'f':
+			first = strtoull(optarg, NULL, 0);
+			break;
+		case 's':
+			seed = strtoull(optarg, NULL, 0);
+			one = true;
+			break;
+		case 'r':
+			regressions = optarg;
+			break;
+		case 'm':
+			mutant = optarg;
+			break;
 		default:
 			fprintf(stderr, "usage: sim [-n SEEDS] [-f FIRST] [-r FILE] | -s SEED | -m "
 					"all|NAME [-n SEEDS]\n");

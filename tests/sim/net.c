@@ -107,8 +107,8 @@ static void talk_to_the_dead(struct sim_stream *s)
 	in->rst_at = sim_link_arrival(link, there) - sim.now + sim_link_arrival(link, !there);
 }
 
-/* One of the last `len` bytes sent is turned over, if a fault asked for it. The handshake's 128 bytes
- * have no digest. */
+/* One of the last `len` bytes sent is turned over, if a fault asked for it. The handshake's 128
+ * bytes have no digest. */
 static void corrupt(struct sim_stream *s, size_t len)
 {
 	struct sim_link *link = &sim_net.links[s->conn->link];
@@ -229,7 +229,8 @@ void sim_conn_check_free(struct sim_conn *conn)
 	sim_net.stats.conns--;
 }
 
-/* The end says no more: orderly, behind what it sent; or at once, and what has not arrived is gone. */
+/* The end says no more: orderly, behind what it sent; or at once, and what has not arrived is gone.
+ */
 static void conn_close_end(struct sim_conn *conn, int side, bool abort)
 {
 	struct sim_link *link = &sim_net.links[conn->link];
@@ -288,7 +289,8 @@ static uint64_t syn_arrival(const struct sim_link *link)
 {
 	if (link->silent[0] || link->silent[1])
 		return NVHI_NEVER;
-	return sim_link_arrival(link, SIM_TO_TARGET) - sim.now + sim_link_arrival(link, SIM_TO_HOST);
+	return sim_link_arrival(link, SIM_TO_TARGET) - sim.now +
+	       sim_link_arrival(link, SIM_TO_HOST);
 }
 
 static int net_connect(struct nvhi_net *net, struct nvh_reactor *reactor,

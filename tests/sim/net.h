@@ -1,7 +1,8 @@
 /*
  * The simulated network: byte streams with latency in each direction, partial reads and writes,
  * backpressure; and links that can be cut, fall silent, slow down and refuse. Implements struct
- * nvhi_net (base/stream.h) for both ends. A link is one way from the host to one listener's address.
+ * nvhi_net (base/stream.h) for both ends. A link is one way from the host to one listener's
+ * address.
  */
 #ifndef TESTS_SIM_NET_H
 #define TESTS_SIM_NET_H
@@ -20,10 +21,10 @@ enum sim_dir {
 struct sim_link {
 	uint64_t latency[2]; /* ns, by enum sim_dir */
 	uint64_t jitter;
-	uint64_t slow[2];  /* added for now: a delay spike */
-	bool silent[2];	   /* nothing arrives: a black hole */
-	bool refuse;	   /* no listener answers */
-	bool corrupt;	   /* the next bytes behind a handshake get one turned over */
+	uint64_t slow[2]; /* added for now: a delay spike */
+	bool silent[2];   /* nothing arrives: a black hole */
+	bool refuse;      /* no listener answers */
+	bool corrupt;     /* the next bytes behind a handshake get one turned over */
 };
 
 struct sim_net_stats {
@@ -34,13 +35,13 @@ struct sim_net_stats {
 struct sim_net {
 	struct nvhi_net net;
 	struct sim_link links[SIM_LINKS];
-	struct nvhi_list conns;	    /* struct sim_conn.link_all */
+	struct nvhi_list conns;     /* struct sim_conn.link_all */
 	struct nvhi_list listeners; /* struct sim_listener.link_all */
 	struct nvhi_list pollers;   /* struct sim_net_poller: one a reactor */
-	uint32_t capacity;	    /* bytes a direction holds */
+	uint32_t capacity;          /* bytes a direction holds */
 	uint16_t next_port;
-	bool changed;	/* since `next` was worked out */
-	uint64_t next;	/* when something arrives */
+	bool changed;  /* since `next` was worked out */
+	uint64_t next; /* when something arrives */
 	struct sim_net_stats stats;
 };
 extern struct sim_net sim_net;
@@ -58,7 +59,7 @@ void sim_net_passed(void);
 /* Whether that reactor's streams may have something to tell. */
 bool sim_net_wants_turn(struct nvh_reactor *reactor);
 
-/* ---- faults; each returns whether there was anything to strike -------------------------------- */
+/* ---- faults; each returns whether there was anything to strike ------------------------------- */
 
 /* Every connection of the link is reset, at both ends. */
 bool sim_net_cut(unsigned int link);

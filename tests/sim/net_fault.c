@@ -106,8 +106,8 @@ static void pipe_silence(struct sim_pipe *pipe)
 static void pipe_speak(struct sim_conn *conn, enum sim_dir dir)
 {
 	struct sim_link *link = &sim_net.links[conn->link];
-	uint64_t again = sim_link_arrival(link, dir) +
-			 sim_below(sim_rng(SIM_RNG_NET), 200 * SIM_MS);
+	uint64_t again =
+		sim_link_arrival(link, dir) + sim_below(sim_rng(SIM_RNG_NET), 200 * SIM_MS);
 	struct sim_pipe *pipe = &conn->pipe[dir], *back = &conn->pipe[!dir];
 	bool lost = false;
 

@@ -20,9 +20,9 @@ struct sim_pipe {
 	size_t head, len;
 	struct sim_chunk chunks[SIM_CHUNKS]; /* ring */
 	uint32_t first, count;
-	uint64_t sent;	      /* bytes ever */
+	uint64_t sent;        /* bytes ever */
 	uint64_t last_arrive; /* nothing overtakes */
-	bool fin, rst;	      /* follow the bytes */
+	bool fin, rst;        /* follow the bytes */
 	uint64_t fin_at, rst_at;
 };
 
@@ -40,19 +40,19 @@ struct sim_stream {
 struct sim_listener;
 struct sim_conn {
 	unsigned int link;
-	uint16_t port; /* the host's */
-	struct sim_pipe pipe[2]; /* by enum sim_dir */
-	struct sim_stream *end[2]; /* NULL: not there yet, or closed */
+	uint16_t port;                 /* the host's */
+	struct sim_pipe pipe[2];       /* by enum sim_dir */
+	struct sim_stream *end[2];     /* NULL: not there yet, or closed */
 	struct sim_listener *listener; /* in its backlog; NULL: not (any more) */
-	uint64_t syn_at; /* when the outcome of the connect is known */
-	bool connecting, pending; /* pending: accepted by nobody yet */
+	uint64_t syn_at;               /* when the outcome of the connect is known */
+	bool connecting, pending;      /* pending: accepted by nobody yet */
 	struct nvhi_list link_all, link_backlog;
 };
 
 struct sim_listener {
 	struct nvhi_listener listener;
 	unsigned int link;
-	struct nvhi_list backlog; /* struct sim_conn */
+	struct nvhi_list backlog;             /* struct sim_conn */
 	struct nvhi_list link_all, link_poll; /* link_poll: of its reactor's poller */
 	bool *closed_flag;
 };
@@ -62,7 +62,7 @@ struct sim_net_poller {
 	struct nvh_reactor *reactor;
 	struct nvhi_list streams, listeners;
 	struct nvhi_list *next; /* iteration survives removals */
-	bool attention;		/* a stream of it may have something to tell */
+	bool attention;         /* a stream of it may have something to tell */
 	struct nvhi_list link_all;
 };
 struct sim_net_poller *sim_net_poller(struct nvh_reactor *reactor);

@@ -43,7 +43,7 @@ static void link_addr(unsigned int link, struct tl_listen_addr *ret_addr)
 	snprintf(ret_addr->trsvcid, sizeof(ret_addr->trsvcid), "4420");
 }
 
-/* ---- namespaces and listeners of one node ------------------------------------------------------ */
+/* ---- namespaces and listeners of one node ---------------------------------------------------- */
 
 static void node_add_ns(struct sim_node *node, struct sim_disk *disk)
 {
@@ -245,9 +245,9 @@ static void do_ana(const struct node_op *op)
 	struct tl_listen_addr addr;
 
 	link_addr(op->index, &addr);
-	changing(op->node, tl_subsystem_set_ana_state(op->node->ss, &addr, 0,
-						      (enum tl_ana_state)op->value, change_done,
-						      op->node));
+	changing(op->node,
+		 tl_subsystem_set_ana_state(op->node->ss, &addr, 0, (enum tl_ana_state)op->value,
+					    change_done, op->node));
 }
 
 static void do_listen(const struct node_op *op)
@@ -259,7 +259,8 @@ static void do_listen(const struct node_op *op)
 		return;
 	}
 	link_addr(op->index, &addr);
-	changing(op->node, tl_subsystem_remove_listener(op->node->ss, &addr, change_done, op->node));
+	changing(op->node,
+		 tl_subsystem_remove_listener(op->node->ss, &addr, change_done, op->node));
 }
 
 static void do_kill(const struct node_op *op)

@@ -10,7 +10,7 @@
 #include "tests/sim/disk.h"
 #include "tests/sim/net.h"
 
-#define SIM_NQN	  "nqn.2026-01.io.nvhost:sim"
+#define SIM_NQN   "nqn.2026-01.io.nvhost:sim"
 #define SIM_NODES 2
 #define SIM_DISKS 3
 
@@ -40,7 +40,7 @@ struct sim_targets {
 	uint32_t nr_nodes;
 	struct sim_disk disks[SIM_DISKS];
 	uint32_t nr_disks;
-	bool present[SIM_DISKS];     /* a namespace of the subsystem */
+	bool present[SIM_DISKS];                               /* a namespace of the subsystem */
 	uint64_t present_since[SIM_DISKS], changed[SIM_DISKS]; /* resized or removed last */
 };
 extern struct sim_targets sim_targets;

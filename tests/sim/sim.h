@@ -16,7 +16,7 @@
 #define SIM_MS NVHI_NSEC_PER_MSEC
 #define SIM_S  NVHI_NSEC_PER_SEC
 
-/* ---- random numbers: a stream of its own for each part, so that they do not disturb each other -- */
+/* ---- random numbers: a stream of its own for each part, so that they do not disturb each other  */
 
 struct sim_rng {
 	uint64_t state;
@@ -45,8 +45,14 @@ static inline bool sim_chance(struct sim_rng *rng, unsigned int n)
 }
 
 enum sim_stream_of_numbers {
-	SIM_RNG_WORLD, SIM_RNG_SCHED, SIM_RNG_NET, SIM_RNG_DISK, SIM_RNG_WORK, SIM_RNG_FAULT,
-	SIM_RNG_TARGET, SIM_RNG_COUNT,
+	SIM_RNG_WORLD,
+	SIM_RNG_SCHED,
+	SIM_RNG_NET,
+	SIM_RNG_DISK,
+	SIM_RNG_WORK,
+	SIM_RNG_FAULT,
+	SIM_RNG_TARGET,
+	SIM_RNG_COUNT,
 };
 
 /* ---- the world's core ------------------------------------------------------------------------ */
@@ -56,13 +62,13 @@ enum sim_stream_of_numbers {
 /* Bugs put in on purpose, to see that the checker can fail. Only in the tests. */
 enum sim_mutant {
 	SIM_MUTANT_NONE,
-	SIM_MUTANT_LOST_WRITE,	/* the disk says done and did nothing */
-	SIM_MUTANT_DONE_UNSENT,	/* a write whose connection was lost counts as done */
-	SIM_MUTANT_STALE_READ,	/* a repeated read lands in another buffer */
-	SIM_MUTANT_TWICE,	/* a callback comes twice */
-	SIM_MUTANT_NEVER,	/* a callback never comes */
-	SIM_MUTANT_TORN,	/* a write of several blocks leaves out the last */
-	SIM_MUTANT_GHOST,	/* a write that the host gave up takes effect much later */
+	SIM_MUTANT_LOST_WRITE,  /* the disk says done and did nothing */
+	SIM_MUTANT_DONE_UNSENT, /* a write whose connection was lost counts as done */
+	SIM_MUTANT_STALE_READ,  /* a repeated read lands in another buffer */
+	SIM_MUTANT_TWICE,       /* a callback comes twice */
+	SIM_MUTANT_NEVER,       /* a callback never comes */
+	SIM_MUTANT_TORN,        /* a write of several blocks leaves out the last */
+	SIM_MUTANT_GHOST,       /* a write that the host gave up takes effect much later */
 	SIM_MUTANT_COUNT,
 };
 extern const char *const sim_mutant_names[SIM_MUTANT_COUNT];
@@ -94,8 +100,7 @@ static inline struct sim_rng *sim_rng(enum sim_stream_of_numbers which)
 /* A line of the trace: its numbers go into the hash, the text is printed when asked for. All
  * arguments are numbers, printed with %llu or %llx. */
 #define SIM_TRACE(fmt, ...)                                                                        \
-	sim_trace(__LINE__, fmt,                                                                   \
-		  (const unsigned long long[]){0, ##__VA_ARGS__},                                  \
+	sim_trace(__LINE__, fmt, (const unsigned long long[]){0, ##__VA_ARGS__},                   \
 		  sizeof((const unsigned long long[]){0, ##__VA_ARGS__}) / 8)
 void sim_trace(unsigned int line, const char *fmt, const unsigned long long *args, unsigned long n);
 /* The first failure is the one that is told; the world then ends early. */

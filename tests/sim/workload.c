@@ -1,8 +1,8 @@
 /*
  * The workload: workers, each on one host reactor and one disk, with one I/O at a time. They read,
- * write (a value of its own each), zero, deallocate, flush, compare and verify, mostly in a small hot
- * range so that they meet; and judge every outcome: that it comes once, with the right data, with an
- * error only where the world gives a reason, and in time when nothing is wrong.
+ * write (a value of its own each), zero, deallocate, flush, compare and verify, mostly in a small
+ * hot range so that they meet; and judge every outcome: that it comes once, with the right data,
+ * with an error only where the world gives a reason, and in time when nothing is wrong.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,13 +18,13 @@
 /* What an I/O may take at most while nothing is wrong. */
 #define CALM_PROMISE (500 * SIM_MS)
 /* An operator's change may be the reason of an error for so long. */
-#define GRACE (30 * SIM_S)
+#define GRACE  (30 * SIM_S)
 #define POISON 0xdb
 
 struct worker {
 	unsigned int index, disk, r;
 	struct nvhi_timer timer; /* think, then act; or cancel */
-	struct sim_view *view;	 /* while busy */
+	struct sim_view *view;   /* while busy */
 	struct nvh_io *io;
 	uint8_t *buf;
 	uint32_t poisoned; /* bytes of buf nobody may touch now */
@@ -252,8 +252,8 @@ static void judge_read(struct worker *w)
 		if (!sim_block_parse(block, block_size(), worker_nsid(w), w->io->lba + i, &value,
 				     &at)) {
 			sim_fail("namespace %u block %llu: a read returned what no write wrote "
-				 "(from word %u on; first word %llx)", worker_nsid(w),
-				 (unsigned long long)(w->io->lba + i), at,
+				 "(from word %u on; first word %llx)",
+				 worker_nsid(w), (unsigned long long)(w->io->lba + i), at,
 				 (unsigned long long)*(const uint64_t *)(const void *)block);
 			return;
 		}
@@ -278,7 +278,8 @@ static void judge_data(struct worker *w, bool good)
 }
 
 /* With a good path all the time: a stuck command is noticed, aborted, its queue given up, and the
- * command repeated elsewhere. A target that changes a namespace meanwhile waits for a silent host. */
+ * command repeated elsewhere. A target that changes a namespace meanwhile waits for a silent host.
+ */
 static uint64_t good_path_promise(void)
 {
 	const struct sim_plan *plan = &sim_world.plan;
@@ -307,10 +308,11 @@ static void judge_time(const struct worker *w)
 		if (took > sim_counts.slowest_good)
 			sim_counts.slowest_good = took;
 		if (took > good_path_promise())
-			sim_fail("worker %u: op %u took %llu ms though a path was good all the time "
-				 "(%llu promised)", w->index, w->io->op,
-				 (unsigned long long)(took / SIM_MS),
-				 (unsigned long long)(good_path_promise() / SIM_MS));
+			sim_fail(
+				"worker %u: op %u took %llu ms though a path was good all the time "
+				"(%llu promised)",
+				w->index, w->io->op, (unsigned long long)(took / SIM_MS),
+				(unsigned long long)(good_path_promise() / SIM_MS));
 	}
 	if (sim_world.calm_since > w->submitted)
 		return;
@@ -325,8 +327,9 @@ static void judge_time(const struct worker *w)
 
 static void worker_think(struct worker *w)
 {
-	uint64_t pause = work.reading_back ? SIM_MS :
-			 sim_world.plan.duration * work.count / sim_world.plan.ios;
+	uint64_t pause = work.reading_back
+				 ? SIM_MS
+				 : sim_world.plan.duration * work.count / sim_world.plan.ios;
 
 	nvhi_timer_arm(worker_reactor(w), &w->timer,
 		       sim_chance(rng(), 30) ? 1 : 1 + sim_below(rng(), 2 * pause));
@@ -415,9 +418,10 @@ static void worker_done(void *arg, int err, const struct nvh_cpl *cpl)
 		sim_counts.failed++;
 	judge_data(w, good);
 	if (!good && !excused(w, err, cpl))
-		sim_fail("worker %u: op %u of block %llu+%u failed without a reason: %s, status %xh",
-			 w->index, w->io->op, (unsigned long long)w->io->lba, w->io->nr_blocks,
-			 err ? strerror(-err) : "completed", err ? 0 : nvh_cpl_code(cpl));
+		sim_fail(
+			"worker %u: op %u of block %llu+%u failed without a reason: %s, status %xh",
+			w->index, w->io->op, (unsigned long long)w->io->lba, w->io->nr_blocks,
+			err ? strerror(-err) : "completed", err ? 0 : nvh_cpl_code(cpl));
 	judge_time(w);
 	poison(w, w->io->iovcnt ? worker_bytes(w) : 0);
 	worker_end(w);
@@ -451,7 +455,8 @@ static void worker_act(struct worker *w)
 	struct sim_view *view = sim_host_view(w->disk);
 
 	if (work.reading_back ? w->read_back >= sim_targets.disks[w->disk].blocks &&
-				w->read_back != NVHI_NEVER : work.left == 0) {
+					w->read_back != NVHI_NEVER
+			      : work.left == 0) {
 		w->ended = true;
 		return;
 	}

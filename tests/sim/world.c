@@ -7,8 +7,8 @@
 #include <string.h>
 
 /* Promises of the whole, generous against any one timeout the plan draws. */
-#define BOOT_LIMIT (20 * SIM_S)
-#define MEND_LIMIT (180 * SIM_S)
+#define BOOT_LIMIT  (20 * SIM_S)
+#define MEND_LIMIT  (180 * SIM_S)
 #define CLOSE_LIMIT (60 * SIM_S)
 
 struct sim_world sim_world;
@@ -188,8 +188,8 @@ static const char *view_lacks(unsigned int disk)
 	nvh_ns_info(view->ns, &info);
 	if (info.nr_live_paths != sim_world.plan.nr_links)
 		return "a namespace lacks a path";
-	return info.nr_blocks == sim_targets.disks[disk].blocks ? NULL :
-								  "a namespace has another size";
+	return info.nr_blocks == sim_targets.disks[disk].blocks ? NULL
+								: "a namespace has another size";
 }
 
 /* Every path is live, every namespace there, whole and of its size; or what is not. */
@@ -243,8 +243,9 @@ static void check_disks(void)
 
 			if (!sim_block_parse(disk->mem + lba * disk->block_size, disk->block_size,
 					     disk->nsid, lba, &value, &at))
-				sim_fail("namespace %u block %llu: torn on the disk from word %u on",
-					 disk->nsid, (unsigned long long)lba, at);
+				sim_fail(
+					"namespace %u block %llu: torn on the disk from word %u on",
+					disk->nsid, (unsigned long long)lba, at);
 			else
 				sim_check_read(disk->nsid, lba, value, begin);
 			sim_check_end(begin);
@@ -261,8 +262,8 @@ static void world_live(void)
 	sim_work_start();
 	sim_faults_start();
 	if (sim_world.plan.abrupt) {
-		sim_run_until(sim_work_done, sim_below(sim_rng(SIM_RNG_WORLD),
-						       sim_world.plan.duration));
+		sim_run_until(sim_work_done,
+			      sim_below(sim_rng(SIM_RNG_WORLD), sim_world.plan.duration));
 		return;
 	}
 	sim_run_until(sim_work_done, sim_world.plan.duration * 2);

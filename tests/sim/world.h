@@ -1,6 +1,6 @@
 /*
- * One world: what a seed draws (topology, options), the host in it, its workload and its faults, and
- * its course from boot to the last check.
+ * One world: what a seed draws (topology, options), the host in it, its workload and its faults,
+ * and its course from boot to the last check.
  */
 #ifndef TESTS_SIM_WORLD_H
 #define TESTS_SIM_WORLD_H
@@ -10,7 +10,7 @@
 #include "tests/sim/checker.h"
 #include "tests/sim/node.h"
 
-/* ---- faults ------------------------------------------------------------------------------------ */
+/* ---- faults ---------------------------------------------------------------------------------- */
 
 #define SIM_FAULTS(X)                                                                              \
 	X(CUT, cut a link)                                                                         \
@@ -19,7 +19,7 @@
 	X(SILENCE_ONE, silence one way)                                                            \
 	X(SLOW, delay spike)                                                                       \
 	X(REFUSE, connects refused)                                                                \
-	X(HALF_CLOSE, half-close)                                                                  \
+	X(HALF_CLOSE, half close)                                                                  \
 	X(CORRUPT, corrupt a byte)                                                                 \
 	X(CRASH, target restart)                                                                   \
 	X(KILL, target kills a controller)                                                         \
@@ -35,17 +35,17 @@ enum sim_fault_kind {
 #define X(upper, lower) SIM_FAULT_##upper,
 	SIM_FAULTS(X)
 #undef X
-	SIM_FAULT_COUNT,
+		SIM_FAULT_COUNT,
 };
 extern const char *const sim_fault_names[SIM_FAULT_COUNT];
 
-/* ---- what a seed draws ------------------------------------------------------------------------- */
+/* ---- what a seed draws ----------------------------------------------------------------------- */
 
 struct sim_plan {
 	uint32_t nr_links, nr_nodes, nr_disks, host_reactors;
 	uint32_t workers; /* a disk and reactor */
 	uint32_t ios;
-	uint64_t duration; /* ns over which they are spread */
+	uint64_t duration;    /* ns over which they are spread */
 	uint64_t fault_every; /* ns on average; 0: none */
 	uint32_t faults;      /* bit set of enum sim_fault_kind */
 	uint32_t capacity;    /* bytes a direction of a connection holds */
@@ -56,10 +56,10 @@ struct sim_plan {
 	struct nvh_connect_opts connect; /* all but the address */
 	uint8_t maxr2t;
 	unsigned int deadlines, cancels; /* of 100 I/Os */
-	bool abrupt; /* the host is closed in the middle of everything */
+	bool abrupt;                     /* the host is closed in the middle of everything */
 };
 
-/* ---- counters of a world, summed over all ------------------------------------------------------ */
+/* ---- counters of a world, summed over all ---------------------------------------------------- */
 
 #define SIM_OPS 8 /* NVH_IO_READ to NVH_IO_PASSTHRU */
 struct sim_counts {
@@ -72,10 +72,10 @@ extern struct sim_counts sim_counts;
 struct sim_world {
 	struct sim_plan plan;
 	struct nvh_reactor *world, *host_reactors[2];
-	uint64_t calm_since;  /* NVHI_NEVER: something is wrong */
+	uint64_t calm_since;            /* NVHI_NEVER: something is wrong */
 	uint64_t good_since[SIM_LINKS]; /* of each link alone */
-	uint32_t faults_on;   /* under way now */
-	uint64_t lost_at;     /* when a controller was last given up or disconnected */
+	uint32_t faults_on;             /* under way now */
+	uint64_t lost_at;               /* when a controller was last given up or disconnected */
 	bool stop_faults;
 	bool troubled; /* a fault has struck, ever */
 };
@@ -85,7 +85,7 @@ extern struct sim_world sim_world;
 void sim_world_run(uint64_t seed, bool verbose, enum sim_mutant mutant);
 void sim_world_draw(struct sim_plan *plan);
 
-/* ---- the host (host.c) ------------------------------------------------------------------------- */
+/* ---- the host (host.c) ----------------------------------------------------------------------- */
 
 /* A namespace while the host has it. */
 struct sim_view {
@@ -110,7 +110,7 @@ void sim_view_left(struct sim_view *view, unsigned int r);
 bool sim_host_reset(unsigned int link);
 bool sim_host_disconnect(unsigned int link);
 
-/* ---- the workload (workload.c) ----------------------------------------------------------------- */
+/* ---- the workload (workload.c) --------------------------------------------------------------- */
 
 void sim_work_start(void);
 bool sim_work_done(void);
@@ -122,7 +122,7 @@ void sim_work_stop(void);
 void sim_work_read_back(void);
 void sim_work_free(void);
 
-/* ---- faults (faults.c) ------------------------------------------------------------------------- */
+/* ---- faults (faults.c) ----------------------------------------------------------------------- */
 
 void sim_faults_start(void);
 /* Everything is well again. */
