@@ -10,7 +10,7 @@ set -- "${1:-build}" "${2:-}"
 case "$1" in
 build) want=$build ;;
 test) want=$test ;;
-fuzz) want="$test clang" ;;
+fuzz) want="$test clang libclang-rt-dev" ;;
 vm) want="$test qemu-system-x86 qemu-system-common nvme-cli busybox kmod cpio xz-utils zstd util-linux" ;;
 *)
 	echo "usage: deps.sh build|test|fuzz|vm" >&2
