@@ -243,6 +243,8 @@ void nvhi_mp_ns_added(struct nvhi_mp_ctrlr *mpc, const struct nvhi_ns_data *data
 	path->mpc = mpc;
 	path->data = *data;
 	path->ana = nvhi_ctrlr_ana_state(mpc->ctrlr, data->anagrpid);
+	if (path->ana == NVHI_ANA_UNKNOWN) /* a new group comes without a notice of its own */
+		nvhi_ctrlr_ana_refresh(mpc->ctrlr);
 	nvhi_list_init(&path->lanes);
 	nvhi_list_init(&path->head_link);
 	ctrlr_insert_path(mpc, path);
@@ -264,8 +266,11 @@ void nvhi_mp_ns_changed(struct nvhi_mp_ctrlr *mpc, const struct nvhi_ns_data *da
 		return;
 	}
 	nvhi_head_update(path->head, data);
-	if (what & NVHI_NS_ANA)
+	if (what & NVHI_NS_ANA) {
 		nvhi_path_ana(path);
+		if (path->ana == NVHI_ANA_UNKNOWN)
+			nvhi_ctrlr_ana_refresh(mpc->ctrlr);
+	}
 	nvhi_head_changed(path->head);
 	subsys_place_refused(mpc->subsys, data->nsid);
 }

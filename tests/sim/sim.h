@@ -16,7 +16,7 @@
 #define SIM_MS NVHI_NSEC_PER_MSEC
 #define SIM_S  NVHI_NSEC_PER_SEC
 
-/* ---- random numbers: a stream of its own for each part, so that they do not disturb each other  */
+/* ---- random numbers: a stream of its own for each part ---------------------------------------- */
 
 struct sim_rng {
 	uint64_t state;
