@@ -51,7 +51,7 @@ finish()
 		holds "nvhostd ends in order" until_true 30 refused kill -0 "$pid" 2>/dev/null
 		holds "the sanitizers have nothing to say" refused grep -E 'Sanitizer|runtime error:' "$dir/run/nvhostd.log"
 	fi
-	[ -z "$guest_pid" ] || { exec 5>&- 6<&-; wait "$guest_pid"; }
+	[ -z "$guest_pid" ] || { echo "exit 0" >&5; exec 5>&- 6<&-; wait "$guest_pid"; }
 	if [ $failed -gt 0 ] || [ $rc -ne 0 ]; then
 		tail -n 40 "$dir/run/nvhostd.log" "$dir/guest.err"
 		rc=1
