@@ -252,7 +252,6 @@ struct nvhi_policy {
 };
 extern const struct nvhi_policy nvhi_policy_latency, nvhi_policy_round_robin,
 	nvhi_policy_queue_depth, nvhi_policy_numa;
-const struct nvhi_policy *nvhi_policy_find(const char *name);
 /* A part of `bytes` came back good after `ns`; where there is more than one lane. */
 void nvhi_lane_latency_sample(struct nvhi_lane *lane, uint8_t op, uint32_t bytes, uint64_t ns);
 

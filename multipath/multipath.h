@@ -75,6 +75,7 @@ void nvhi_mp_ctrlr_ana(struct nvhi_mp_ctrlr *mpc);
 /* "latency" (the default), "round-robin", "queue-depth", "numa". -EINVAL: no such policy; -ENOENT: no
  * such subsystem. */
 int nvhi_mp_set_policy(struct nvhi_mp *mp, const char *subnqn, const char *name);
+bool nvhi_mp_policy_known(const char *name);
 const char *nvhi_ns_policy(const struct nvh_ns *ns);
 
 void nvhi_mp_ns_added(struct nvhi_mp_ctrlr *mpc, const struct nvhi_ns_data *data);

@@ -14,7 +14,7 @@ static const struct nvhi_policy *const policies[] = {
 	&nvhi_policy_numa,
 };
 
-const struct nvhi_policy *nvhi_policy_find(const char *name)
+static const struct nvhi_policy *policy_find(const char *name)
 {
 	for (uint32_t i = 0; i < NVHI_ARRAY_SIZE(policies); i++)
 		if (!strcmp(policies[i]->name, name))
@@ -22,9 +22,14 @@ const struct nvhi_policy *nvhi_policy_find(const char *name)
 	return NULL;
 }
 
+bool nvhi_mp_policy_known(const char *name)
+{
+	return policy_find(name) != NULL;
+}
+
 int nvhi_mp_set_policy(struct nvhi_mp *mp, const char *subnqn, const char *name)
 {
-	const struct nvhi_policy *policy = nvhi_policy_find(name);
+	const struct nvhi_policy *policy = policy_find(name);
 	struct nvhi_mp_subsys *subsys;
 	struct nvh_channel *channel;
 	struct nvh_ns *head;

@@ -76,6 +76,9 @@ static int opts_addresses(const struct nvh_connect_opts *o, bool discovery,
 		if (nvhi_addr_set(trtype, o->host_traddr, NULL, &t->host_addr, why, sizeof(why)))
 			return refuse("host-traddr: %s", why);
 	}
+	if (o->policy && !nvhi_mp_policy_known(o->policy))
+		return refuse("policy \"%.32s\": not latency, round-robin, queue-depth or numa",
+			      o->policy);
 	if (o->host_iface) {
 		if (strlen(o->host_iface) >= sizeof(t->host_iface))
 			return refuse("host-iface \"%.32s\": too long for an interface",

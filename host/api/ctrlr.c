@@ -305,6 +305,14 @@ err_free:
 	return err;
 }
 
+/* A caller built before there was a choice of policies has none to tell. */
+static const char *opts_policy(const struct nvh_connect_opts *opts)
+{
+	size_t end = offsetof(struct nvh_connect_opts, policy) + sizeof(opts->policy);
+
+	return opts->size >= end ? opts->policy : NULL;
+}
+
 int nvh_connect(struct nvh_host *host, const struct nvh_connect_opts *opts, nvh_connect_fn done,
 		void *arg, char *errbuf, size_t errbuf_len)
 {
@@ -332,7 +340,10 @@ int nvh_connect(struct nvh_host *host, const struct nvh_connect_opts *opts, nvh_
 			 "already connected as %s (duplicate-connect allows another)", same->name);
 		return -EALREADY;
 	}
-	return nvhi_api_connect(host, &inner, opts->name, done, arg, errbuf, errbuf_len, &ctrlr);
+	err = nvhi_api_connect(host, &inner, opts->name, done, arg, errbuf, errbuf_len, &ctrlr);
+	if (!err && !ctrlr->discovery && opts_policy(opts))
+		nvhi_mp_set_policy(&host->mp, inner.transport.subnqn, opts_policy(opts));
+	return err;
 }
 
 void nvh_disconnect(struct nvh_ctrlr *ctrlr, void (*done)(void *arg), void *arg)

@@ -104,6 +104,18 @@ bool nvh_ns_reactor_usable(const struct nvh_ns *ns, const struct nvh_reactor *re
 	return nvhi_ns_reactor_usable(ns, reactor);
 }
 
+const char *nvh_ns_policy(const struct nvh_ns *ns)
+{
+	return nvhi_ns_policy(ns);
+}
+
+int nvh_subsys_set_policy(struct nvh_host *host, const char *subnqn, const char *policy)
+{
+	if (nvhi_forked())
+		return -EPERM;
+	return nvhi_mp_set_policy(&host->mp, subnqn, policy);
+}
+
 int nvh_ns_path_info(const struct nvh_ns *ns, unsigned int index, struct nvh_path_info *ret_info)
 {
 	struct nvh_path_info info;

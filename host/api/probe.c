@@ -28,7 +28,7 @@ struct probe_log {
 struct probe {
 	struct nvh_host *host;
 	struct nvh_connect_opts opts; /* its strings are this object's */
-	char *strings[8];
+	char *strings[9];
 	nvh_probe_fn ask;
 	nvh_probe_done_fn done;
 	void *arg;
@@ -243,7 +243,7 @@ static int probe_copy_opts(struct probe *probe, const struct nvh_connect_opts *o
 {
 	struct nvh_connect_opts *o = &probe->opts;
 	const char **strings[] = {&o->transport,   &o->traddr,     &o->trsvcid, &o->subnqn,
-				  &o->host_traddr, &o->host_iface, &o->hostnqn, &o->hostid};
+				  &o->host_traddr, &o->host_iface, &o->hostnqn, &o->hostid, &o->policy};
 
 	nvh_connect_opts_init(o, sizeof(*o));
 	memcpy(o, opts, opts->size < sizeof(*o) ? opts->size : sizeof(*o));

@@ -22,6 +22,8 @@
 		NVC_STRING("hostid", 'I', "STR", &(p).hostid,                                      \
 			   "user-defined hostid (if default not used)"),                           \
 		NVC_STRING("nqn", 'n', "STR", &(p).nqn, "subsystem nqn"),                          \
+		NVC_STRING("policy", 0, "NAME", &(p).policy,                                       \
+			   "path selection: latency (default), round-robin, queue-depth, numa"),   \
 		NVC_STRING("dhchap-secret", 'S', "STR", &(p).dhchap_secret,                        \
 			   "authentication key (not supported yet)"),                              \
 		NVC_NUMBER("nr-io-queues", 'i', U32, &(p).nr_io_queues,                            \

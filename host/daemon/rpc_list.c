@@ -210,6 +210,7 @@ static struct json_object *list_ns(struct nvd_daemon *daemon, struct nvh_ns *ns)
 		err = err ? err : list_hex(o, "nguid", info.nguid, 16);
 	if (info.has_eui64)
 		err = err ? err : list_hex(o, "eui64", info.eui64, 8);
+	err = err ? err : nvhi_json_add_string(o, "policy", nvh_ns_policy(ns));
 	err = err ? err : nvhi_json_add(o, "paths", list_paths(ns));
 	err = err ? err : nvhi_json_add(o, "files", list_files(daemon, ns));
 	if (err) {

@@ -92,6 +92,28 @@ def no_path(env, target, ports, path):
     thread.join()
 
 
+def policies(env, target, ports, path):
+    """Set at connect, known to the listing; round-robin shares evenly, numa uses one path."""
+    for port in ports:
+        set_state(target, port, "optimized")
+    for policy in ("round-robin", "queue-depth", "numa", "latency"):
+        env.nvhost("disconnect", "-n", NQN)
+        for port in ports:
+            env.nvhost("connect", "-t", "tcp", "-a", "127.0.0.1", "-s", port, "-n", NQN,
+                       "--policy", policy)
+        assert json.loads(env.nvhost("rpc", "list").stdout)["namespaces"][0]["policy"] == policy
+        wait_for("the file", lambda: os.path.exists(path))
+        touch(path, 100)
+        ios = sorted(n for _, n in paths(env).values())
+        if policy == "round-robin":
+            assert ios[0] >= 40, ios
+        if policy == "numa":
+            assert ios[0] == 0 and ios[1] >= 100, ios
+    bad = env.nvhost("connect", "-t", "tcp", "-a", "127.0.0.1", "-s", ports[0], "-n", NQN, "-D",
+                     "--policy", "luck", ok=False)
+    assert "luck" in bad.stderr, bad.stderr
+
+
 def main(env):
     target = Target(env, "--listen", "tcp:127.0.0.1:0", "--ana")
     ports = [int(a["address"]["trsvcid"]) for a in
@@ -102,6 +124,7 @@ def main(env):
     matrix(env, target, ports, path)
     flips(env, target, ports, path)
     no_path(env, target, ports, path)
+    policies(env, target, ports, path)
     env.nvhost("umount", env.mounts[-1])
     env.nvhost("disconnect-all")
 

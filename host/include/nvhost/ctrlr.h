@@ -40,6 +40,8 @@ struct nvh_connect_opts {
 	bool persistent;	   /* discovery controllers: keep and follow changes */
 	bool no_retry;		   /* fail when the first attempt fails (what nvme-cli does) */
 	bool discovery;		   /* a discovery controller with an NQN of its own */
+	const char *policy;	   /* path selection of the subsystem: "latency" (the default),
+				    * "round-robin", "queue-depth", "numa"; NULL: leave it */
 };
 void nvh_connect_opts_init(struct nvh_connect_opts *opts, size_t size);
 

@@ -47,6 +47,13 @@ void nvh_ns_put(struct nvh_ns *ns);
 bool nvh_ns_reactor_usable(const struct nvh_ns *ns, const struct nvh_reactor *reactor);
 
 /* Set size before the call: only so many bytes are written. */
+/* The path-selection policy of the namespace's subsystem: "latency", "round-robin", "queue-depth",
+ * "numa". Static text. */
+const char *nvh_ns_policy(const struct nvh_ns *ns);
+/* Sets it for all namespaces of a connected subsystem, for the next I/O of each channel. -EINVAL: no such
+ * policy; -ENOENT: no such subsystem. Not sent to the controller: it is the host's choice. */
+int nvh_subsys_set_policy(struct nvh_host *host, const char *subnqn, const char *policy);
+
 struct nvh_path_info {
 	size_t size;
 	struct nvh_ctrlr *ctrlr;
