@@ -143,6 +143,7 @@ void fake_init(struct fake_ctrlr *fake)
 	snprintf(id->subnqn, sizeof(id->subnqn), "nqn.2024-01.test:sub");
 	fake->nsid[0] = 1;
 	fake->nr_ns = 1;
+	fake->ana_state = NVH_ANA_OPTIMIZED;
 }
 
 static bool fake_has_ns(const struct fake_ctrlr *fake, uint32_t nsid)
@@ -275,6 +276,25 @@ static void fake_discovery_log(struct fake_ctrlr *fake, uint64_t offset, uint8_t
 			 (unsigned int)index++);
 }
 
+/* One group with no NSIDs told, as with RGO; a log of 48 bytes and then zeroes. */
+static void fake_ana_log(const struct fake_ctrlr *fake, uint64_t offset, uint8_t *buf, uint32_t len)
+{
+	struct {
+		struct nvh_ana_log header;
+		struct nvh_ana_group group;
+	} log;
+
+	memset(&log, 0, sizeof(log));
+	nvh_le64_put(&log.header.chgcnt, fake->ana_changes);
+	nvh_le16_put(&log.header.ngrps, 1);
+	nvh_le32_put(&log.group.grpid, 1);
+	nvh_le64_put(&log.group.chgcnt, fake->ana_changes);
+	log.group.state = fake->ana_state;
+	if (offset < sizeof(log))
+		memcpy(buf, (const uint8_t *)&log + offset,
+		       sizeof(log) - offset < len ? sizeof(log) - offset : len);
+}
+
 static unsigned int fake_get_log(struct fake_ctrlr *fake, const struct nvh_cmd *cmd, uint8_t *buf)
 {
 	uint8_t lid = (uint8_t)nvh_le32_get(cmd->cdw10);
@@ -282,6 +302,10 @@ static unsigned int fake_get_log(struct fake_ctrlr *fake, const struct nvh_cmd *
 	uint32_t numd = nvh_le32_get(cmd->cdw10) >> 16 | nvh_le32_get(cmd->cdw11) << 16;
 
 	fake->log[lid]++;
+	if (lid == NVH_LID_ANA)
+		fake_ana_log(fake,
+			     nvh_le32_get(cmd->cdw12) | (uint64_t)nvh_le32_get(cmd->cdw13) << 32,
+			     buf, (numd + 1) * 4);
 	if (lid == NVH_LID_DISCOVERY)
 		fake_discovery_log(
 			fake, nvh_le32_get(cmd->cdw12) | (uint64_t)nvh_le32_get(cmd->cdw13) << 32,

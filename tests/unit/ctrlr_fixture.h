@@ -56,6 +56,8 @@ struct fake_ctrlr {
 	bool desc_used;
 	uint32_t changed[NVH_NS_LIST_MAX];
 	uint32_t nr_changed;
+	uint8_t ana_state; /* of group 1, which all namespaces are in */
+	uint64_t ana_changes;
 	uint32_t disc_entries; /* of the discovery log */
 	uint64_t disc_numrec;  /* what its header says, 0: disc_entries */
 	uint64_t genctr;

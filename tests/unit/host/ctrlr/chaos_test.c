@@ -78,6 +78,13 @@ static void chaos_peer(struct fake_ctrlr *fake)
 		fake->nsid[i] = i * (1 + rnd(1)) + 1;
 	nvh_le16_put(&fake->id.crdt1, (uint16_t)rnd(20));
 	nvh_le32_put(&fake->id.ctratt, rnd(2) ? NVH_CTRATT_TBKAS : 0);
+	if (rnd(2)) {
+		fake->id.cmic |= NVH_CMIC_ANA | NVH_CMIC_MULTI_CTRLR;
+		fake->id.anacap = 0x1f;
+		fake->id.anatt = (uint8_t)rnd(3);
+		nvh_le32_put(&fake->id.anagrpmax, 4);
+		nvh_le32_put(&fake->id.nanagrpid, 4);
+	}
 }
 
 static void chaos_break(struct fake_ctrlr *fake)
@@ -91,7 +98,15 @@ static void chaos_break(struct fake_ctrlr *fake)
 
 static void chaos_order(struct test_owner *owner, struct fake_ctrlr *fake)
 {
-	switch (rnd(12)) {
+	static const uint8_t ana[] = {NVH_ANA_OPTIMIZED, NVH_ANA_NONOPTIMIZED, NVH_ANA_INACCESSIBLE,
+				      NVH_ANA_PERSISTENT_LOSS, NVH_ANA_CHANGE};
+
+	switch (rnd(13)) {
+	case 12:
+		fake->ana_state = ana[rnd(NVHI_ARRAY_SIZE(ana))];
+		fake->ana_changes++;
+		fake_event(fake, NVH_AER_NOTICE, NVH_AER_ANA_CHANGED, NVH_LID_ANA);
+		break;
 	case 0:
 		(void)nvhi_ctrlr_reset(owner->ctrlr, "chaos", NULL);
 		break;
