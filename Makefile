@@ -62,6 +62,7 @@ PROGRAMS :=
 HELP :=
 include base/module.mk
 include fabric/module.mk
+include pcie/module.mk
 include multipath/module.mk
 include fuse/module.mk
 include host/module.mk

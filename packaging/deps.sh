@@ -5,7 +5,7 @@
 set -eu
 build="gcc make pkg-config libdpdk-dev libisal-dev libjson-c-dev libfuse3-dev fuse3 libnuma-dev \
 libbsd-dev libfdt-dev"
-test="$build libcunit1-dev fio tshark e2fsprogs python3 iproute2 procps"
+test="$build libcunit1-dev fio tshark e2fsprogs python3 iproute2 procps qemu-system-x86"
 set -- "${1:-build}" "${2:-}"
 case "$1" in
 build) want=$build ;;

@@ -1,16 +1,17 @@
-# Tests. unit/: CUnit, one program a module; e2e/: over real sockets; sim/: a simulated world; fuzz/,
-# bench/.
+# Tests. unit/: CUnit, one program a module; e2e/: over real sockets; sim/: a simulated world; pcie/:
+# QEMU's NVMe device without a guest; fuzz/, bench/.
 -include tests/unit/module.mk
 -include tests/e2e/module.mk
 -include tests/fuzz/module.mk
 -include tests/bench/module.mk
 -include tests/sim/module.mk
+-include tests/pcie/module.mk
 -include tests/vm/module.mk
 
 .PHONY: check check-layering check-asan check-tsan test-deps
 # The README's test command: everything, with one closing line that counts.
-check: all examples unit $(SIM_TEST) test-deps
-	@$(E2E_ENV) tests/run.sh tests/layering.py $(UNIT_TESTS) $(SIM_TEST) $(sort $(filter-out tests/e2e/lib.%,$(E2E_TESTS)))
+check: all examples unit $(SIM_TEST) $(PCIE_TEST) test-deps
+	@$(E2E_ENV) tests/run.sh tests/layering.py $(UNIT_TESTS) $(SIM_TEST) $(PCIE_TEST) $(sort $(filter-out tests/e2e/lib.%,$(E2E_TESTS)))
 test-deps:
 	@packaging/deps.sh test
 $(patsubst %.c,$(B)/%.o,$(UNIT_SRCS)) $(UNIT_FRAME_OBJS) $(UNIT_HELPER_OBJS): | test-deps

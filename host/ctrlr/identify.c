@@ -74,7 +74,7 @@ static int check_identity(const struct nvhi_ctrlr *ctrlr, const struct nvh_id_ct
 	}
 	/* The well-known discovery NQN may be answered by a discovery subsystem of another name,
 	 * and controllers before 1.2.1 have none. */
-	if (ctrlr->transport->fabrics && id->subnqn[0] && strcmp(subnqn, NVH_DISCOVERY_NQN) != 0 &&
+	if (id->subnqn[0] && strcmp(subnqn, NVH_DISCOVERY_NQN) != 0 &&
 	    strcmp(id->subnqn, subnqn) != 0) {
 		snprintf(text, len, "SUBNQN is not %s", subnqn);
 		return -EPROTO;
@@ -182,7 +182,8 @@ void nvhi_identify_caps(const struct nvhi_ctrlr *ctrlr, const struct nvh_id_ctrl
 	caps->ciu = id->ciu;
 	caps->ccrl = id->ccrl;
 	caps->cirn = nvh_le64_get(id->cirn);
-	caps->kato_ms = ctrlr->opts.transport.kato_ms;
+	/* Over PCIe no Connect agreed on it; the transport looks after the device instead. */
+	caps->kato_ms = ctrlr->transport->fabrics ? ctrlr->opts.transport.kato_ms : 0;
 	caps->tbkas = caps->ctratt & NVH_CTRATT_TBKAS;
 	caps_string(id->sn, sizeof(id->sn), caps->serial);
 	caps_string(id->mn, sizeof(id->mn), caps->model);

@@ -1,0 +1,133 @@
+/*
+ * The device as a whole. Connecting the admin queue disables whatever ran before and tells the
+ * device where the new queue is (AQA, ASQ, ACQ); the controller above then sets CC.EN. Stopping is
+ * the proof that revoke needs: CC.EN = 0 and CSTS.RDY read back as 0 within CAP.TO, or else bus
+ * mastering switched off. Home reactor. Base Specification 2.1 sections 3.5.1 and 3.6.
+ */
+#include <errno.h>
+
+#include "pcie/pcie_impl.h"
+
+#define STOP_LOOK_MAX_MS 20u
+
+#define NVHI_X(upper, lower) #lower,
+static const char *const device_state_names[] = {NVHI_PCIE_DEVICE_STATES(NVHI_X)};
+#undef NVHI_X
+
+#define TO(state) NVHI_FSM_TO(NVHI_PCIE_##state)
+static const uint32_t device_edges[NVHI_ARRAY_SIZE(device_state_names)] = {
+	[NVHI_PCIE_OFF] = TO(ON) | TO(STOPPING),
+	[NVHI_PCIE_ON] = TO(STOPPING),
+	[NVHI_PCIE_STOPPING] = TO(OFF),
+};
+#undef TO
+static const struct nvhi_fsm device_fsm = NVHI_FSM_INIT("device", device_state_names, device_edges);
+
+static void device_set(struct nvhi_pcie_ctrlr *ctrlr, enum nvhi_pcie_device_state state)
+{
+	nvhi_fsm_set(&device_fsm, &ctrlr->state, state, NVHI_LOG_PCIE, ctrlr->tctrlr.opts.name);
+}
+
+/* ---- starting ---------------------------------------------------------------------------- */
+
+/* Disabled: here is the admin queue. */
+static void device_ready(struct nvhi_pcie_ctrlr *ctrlr)
+{
+	struct nvhi_pcie_qpair *q = ctrlr->admin;
+	uint32_t last = q->ring - 1u;
+
+	nvhi_pcie_write32(ctrlr, NVH_REG_AQA, last | last << NVH_AQA_ACQS_SHIFT);
+	nvhi_pcie_write64(ctrlr, NVH_REG_ASQ, q->sq_iova);
+	nvhi_pcie_write64(ctrlr, NVH_REG_ACQ, q->cq_iova);
+	ctrlr->bus->ops->master(ctrlr->bus, true);
+	device_set(ctrlr, NVHI_PCIE_ON);
+	nvhi_pcie_connected(q);
+}
+
+/* ---- stopping ---------------------------------------------------------------------------- */
+
+/* `err`: what is wrong with the device, 0 when it stopped as it should. */
+static void device_stopped(struct nvhi_pcie_ctrlr *ctrlr, int err, const char *why)
+{
+	struct nvhi_pcie_qpair *q = ctrlr->admin;
+
+	nvhi_timer_cancel(ctrlr->home, &ctrlr->stop_timer);
+	if (err) {
+		nvhi_log(WARN, PCIE, "%s: %s; cut off the bus", ctrlr->tctrlr.opts.name, why);
+		ctrlr->bus->ops->master(ctrlr->bus, false);
+	}
+	device_set(ctrlr, NVHI_PCIE_OFF);
+	nvhi_pcie_jobs_stopped(ctrlr);
+	if (q->state == NVHI_PCIE_Q_REVOKING)
+		nvhi_pcie_revoked(q);
+	else if (q->state == NVHI_PCIE_Q_CONNECTING && err)
+		nvhi_pcie_fail(q, err, "%s", why);
+	else if (q->state == NVHI_PCIE_Q_CONNECTING)
+		device_ready(ctrlr);
+}
+
+static void device_look(struct nvhi_pcie_ctrlr *ctrlr)
+{
+	uint32_t csts;
+
+	if (nvhi_pcie_health(ctrlr, &csts) == -ENODEV) {
+		device_stopped(ctrlr, -ENODEV, "the device is gone: CSTS reads as all ones");
+		return;
+	}
+	if (!(csts & NVH_CSTS_RDY)) {
+		device_stopped(ctrlr, 0, "");
+		return;
+	}
+	if (nvhi_reactor_now(ctrlr->home) >= ctrlr->stop_deadline) {
+		device_stopped(ctrlr, -ETIMEDOUT,
+			       "still ready after CC.EN = 0 and the time of CAP.TO");
+		return;
+	}
+	ctrlr->stop_ms = ctrlr->stop_ms ? ctrlr->stop_ms * 2 : 1;
+	if (ctrlr->stop_ms > STOP_LOOK_MAX_MS)
+		ctrlr->stop_ms = STOP_LOOK_MAX_MS;
+	if (nvhi_timer_arm(ctrlr->home, &ctrlr->stop_timer, ctrlr->stop_ms * NVHI_NSEC_PER_MSEC))
+		device_stopped(ctrlr, -ENOMEM, "no memory for the timer of its stop");
+}
+
+static void device_on_timer(struct nvhi_timer *timer)
+{
+	device_look(nvhi_container_of(timer, struct nvhi_pcie_ctrlr, stop_timer));
+}
+
+void nvhi_pcie_device_stop(struct nvhi_pcie_ctrlr *ctrlr)
+{
+	unsigned int units = nvh_cap_to(ctrlr->cap);
+	uint32_t cc = nvhi_pcie_read32(ctrlr, NVH_REG_CC);
+
+	device_set(ctrlr, NVHI_PCIE_STOPPING);
+	ctrlr->stop_ms = 0;
+	ctrlr->stop_deadline = nvhi_reactor_now(ctrlr->home) +
+			       (units ? units : 1) * NVH_CAP_TO_UNIT_MS * NVHI_NSEC_PER_MSEC;
+	if (cc & NVH_CC_EN)
+		nvhi_pcie_write32(ctrlr, NVH_REG_CC, cc & ~NVH_CC_EN);
+	device_look(ctrlr);
+}
+
+void nvhi_pcie_device_start(struct nvhi_pcie_ctrlr *ctrlr)
+{
+	uint64_t cap = nvhi_pcie_read64(ctrlr, NVH_REG_CAP);
+
+	if (cap == UINT64_MAX) {
+		nvhi_pcie_fail(ctrlr->admin, -ENODEV, "the device is gone: CAP reads as all ones");
+		return;
+	}
+	if (cap != ctrlr->cap) {
+		nvhi_pcie_fail(ctrlr->admin, -ENODEV,
+			       "another device stands there now: CAP 0x%llx, was 0x%llx",
+			       (unsigned long long)cap, (unsigned long long)ctrlr->cap);
+		return;
+	}
+	nvhi_pcie_device_stop(ctrlr);
+}
+
+void nvhi_pcie_device_init(struct nvhi_pcie_ctrlr *ctrlr)
+{
+	ctrlr->stop_timer.fn = device_on_timer;
+	nvhi_pcie_jobs_init(ctrlr);
+}

@@ -1,0 +1,212 @@
+/*
+ * The inside of the PCIe transport, shared by the files of pcie/ and nobody else:
+ *
+ *	pcie.c		the transport's table; opening a controller
+ *	registers.c	registers over the bus; a device that is gone
+ *	device.c	the device as a whole: disabled, admin queue set up, stopped with proof
+ *	jobs.c		creating and deleting I/O queues by commands on the admin queue
+ *	qpair.c		a queue pair's life: states, loss, revoke
+ *	queue.c		commands: slots, CIDs, rings, doorbells, completions
+ *	prp.c		data pointers
+ *
+ * A queue pair runs on its reactor; device.c and jobs.c on that of the admin queue ("home"), and
+ *the two talk by messages. Base Specification 2.1, PCIe Transport Specification 1.1.
+ */
+#ifndef NVHI_PCIE_IMPL_H
+#define NVHI_PCIE_IMPL_H
+
+#include "base/fsm.h"
+#include "host/transport.h"
+#include "pcie/bus.h"
+#include "pcie/prp.h"
+
+/* Bytes a command may move, and how many list entries that takes at most: it may begin within a
+ * page of 4 KiB, so it touches one page more, and the first entry stands in the command. */
+#define NVHI_PCIE_MAX_TRANSFER (128u << 10)
+#define NVHI_PCIE_PRP_ENTRIES  (NVHI_PCIE_MAX_TRANSFER / 4096)
+/* Buffers of that size for data that PRPs cannot describe; more commands than that wait. */
+#define NVHI_PCIE_BOUNCE_IO    16u
+#define NVHI_PCIE_BOUNCE_ADMIN 4u
+
+/* ---- the device -------------------------------------------------------------------------- */
+
+#define NVHI_PCIE_DEVICE_STATES(X)                                                                 \
+	X(OFF, off)           /* moves no data: CSTS.RDY read as 0, or cut off the bus */          \
+	X(ON, on)             /* the admin queue is set up; it may be enabled at any time */       \
+	X(STOPPING, stopping) /* CC.EN = 0 written, CSTS.RDY still 1 */
+
+enum nvhi_pcie_device_state {
+#define NVHI_X(upper, lower) NVHI_PCIE_##upper,
+	NVHI_PCIE_DEVICE_STATES(NVHI_X)
+#undef NVHI_X
+};
+
+struct nvhi_pcie_qpair;
+
+struct nvhi_pcie_ctrlr {
+	struct nvhi_tctrlr tctrlr;
+	struct nvhi_pcie_bus *bus;
+	uint64_t cap;
+	uint32_t page_size; /* that of CC.MPS: the smallest */
+	struct nvh_reactor *home;
+
+	/* home's */
+	uint32_t state; /* enum nvhi_pcie_device_state */
+	struct nvhi_pcie_qpair *admin;
+	struct nvhi_timer stop_timer; /* the next look at CSTS.RDY */
+	uint64_t stop_deadline;
+	uint32_t stop_ms;
+	struct nvhi_list jobs;       /* of queue pairs: to be done, in order */
+	struct nvhi_list stopped;    /* and those that only wait until the device has stopped */
+	struct nvhi_pcie_qpair *job; /* being done */
+	struct nvhi_req job_req;
+	struct nvhi_timer job_timer;
+};
+
+/* ---- queue pairs ------------------------------------------------------------------------- */
+
+#define NVHI_PCIE_QPAIR_STATES(X)                                                                  \
+	X(NEW, new)                                                                                \
+	X(CONNECTING, connecting) /* admin: device.c is at work; I/O: jobs.c */                    \
+	X(LIVE, live)                                                                              \
+	X(LOST, lost)         /* broken or refused; requests stay lent until revoke */             \
+	X(REVOKING, revoking) /* until the device can no longer touch memory for it */             \
+	X(REVOKED, revoked)
+
+enum nvhi_pcie_qpair_state {
+#define NVHI_X(upper, lower) NVHI_PCIE_Q_##upper,
+	NVHI_PCIE_QPAIR_STATES(NVHI_X)
+#undef NVHI_X
+};
+
+/* Index and generation make the CID: a completion for an earlier use of the slot does not match. */
+struct nvhi_pcie_slot {
+	struct nvhi_req *req; /* NULL: free */
+	uint16_t cid;
+	int16_t bounce; /* index of its bounce buffer, -1: none */
+	bool written;   /* stands in the submission queue */
+	bool quiet;     /* an AER: its answer is nothing to spin for */
+	uint32_t pos;   /* the submission queue entries written before it */
+	struct nvhi_prp_list prps;
+};
+
+enum nvhi_pcie_job {
+	NVHI_PCIE_JOB_CREATE,
+	NVHI_PCIE_JOB_DELETE,
+};
+
+enum {
+	NVHI_PCIE_TELL_CONNECTED = 1u << 0,
+	NVHI_PCIE_TELL_LOST = 1u << 1,
+	NVHI_PCIE_TELL_REVOKED = 1u << 2,
+};
+
+struct nvhi_pcie_qpair {
+	struct nvhi_qpair qpair;
+	struct nvhi_pcie_ctrlr *ctrlr;
+	uint32_t state; /* enum nvhi_pcie_qpair_state */
+
+	/* One piece of memory holds the rings, the PRP lists and the bounce buffers. */
+	void *mem;
+	size_t mem_size;
+	struct nvh_cmd *sq;
+	struct nvh_cpl *cq;
+	uint64_t sq_iova, cq_iova;
+	uint8_t *bounce;
+	uint64_t bounce_iova;
+	uint16_t ring; /* entries of either ring */
+	uint16_t sq_tail, sq_head;
+	uint16_t cq_head;
+	uint8_t phase;
+	uint32_t written, rung; /* submission queue entries so far: put down; told to the device */
+	volatile uint32_t *sq_doorbell, *cq_doorbell;
+	struct nvhi_defer doorbell;
+	struct nvhi_poller poller;
+	bool polled;
+
+	struct nvhi_pcie_slot *slots;
+	uint16_t nr_slots, free_count, slot_bits;
+	uint16_t *free_slots;
+	uint16_t awaited; /* commands in flight that are worth spinning for */
+	uint16_t free_bounce_count;
+	uint8_t free_bounce[NVHI_PCIE_BOUNCE_IO];
+	struct nvhi_list waiting; /* requests that need a bounce buffer, by req->link */
+
+	struct nvhi_timer health; /* admin: the next look at CSTS */
+	struct nvhi_defer tell_defer;
+	uint32_t tell;
+	int err;
+	bool have_cpl; /* of the Create command that failed */
+	struct nvh_cpl cpl;
+
+	/* The job: the queue's reactor fills it and posts to_home; home answers by to_queue. */
+	struct nvhi_msg to_home, to_queue;
+	struct nvhi_list job_link;
+	bool job_out;
+	uint8_t job;
+	int job_err;
+	bool cq_made, sq_made; /* home's while the job is out */
+};
+
+static inline struct nvhi_pcie_ctrlr *nvhi_pcie_ctrlr_of(struct nvhi_tctrlr *tctrlr)
+{
+	return nvhi_container_of(tctrlr, struct nvhi_pcie_ctrlr, tctrlr);
+}
+
+static inline struct nvhi_pcie_qpair *nvhi_pcie_qpair_of(struct nvhi_qpair *qpair)
+{
+	return nvhi_container_of(qpair, struct nvhi_pcie_qpair, qpair);
+}
+
+/* registers.c */
+uint32_t nvhi_pcie_read32(struct nvhi_pcie_ctrlr *ctrlr, uint32_t offset);
+void nvhi_pcie_write32(struct nvhi_pcie_ctrlr *ctrlr, uint32_t offset, uint32_t value);
+/* As two of 32 bits, the lower one first. */
+uint64_t nvhi_pcie_read64(struct nvhi_pcie_ctrlr *ctrlr, uint32_t offset);
+void nvhi_pcie_write64(struct nvhi_pcie_ctrlr *ctrlr, uint32_t offset, uint64_t value);
+void nvhi_pcie_reg_get(struct nvhi_qpair *admin, struct nvhi_reg_op *op);
+void nvhi_pcie_reg_set(struct nvhi_qpair *admin, struct nvhi_reg_op *op);
+/* What CSTS says of a device that cannot be worked with: 0, -ENODEV (gone), -EIO (CFS). */
+int nvhi_pcie_health(struct nvhi_pcie_ctrlr *ctrlr, uint32_t *ret_csts);
+
+/* device.c, home */
+void nvhi_pcie_device_init(struct nvhi_pcie_ctrlr *ctrlr);
+/* Disables the device, sets up its admin queue; ends in nvhi_pcie_connected or _fail of that. */
+void nvhi_pcie_device_start(struct nvhi_pcie_ctrlr *ctrlr);
+/* ON: CC.EN = 0, and CSTS.RDY read as 0 or the device cut off; ends in the queues being told. */
+void nvhi_pcie_device_stop(struct nvhi_pcie_ctrlr *ctrlr);
+
+/* jobs.c */
+void nvhi_pcie_jobs_init(struct nvhi_pcie_ctrlr *ctrlr);
+/* The queue pair's reactor: the answer comes to nvhi_pcie_job_done there. */
+void nvhi_pcie_job_post(struct nvhi_pcie_qpair *q, enum nvhi_pcie_job job);
+/* Home: the device has stopped: whoever waited is answered. */
+void nvhi_pcie_jobs_stopped(struct nvhi_pcie_ctrlr *ctrlr);
+
+/* qpair.c */
+int nvhi_pcie_qpair_create(struct nvhi_tctrlr *tctrlr, const struct nvhi_qpair_opts *opts,
+			   struct nvhi_qpair **ret_qpair);
+void nvhi_pcie_qpair_destroy(struct nvhi_qpair *qpair);
+void nvhi_pcie_qpair_connect(struct nvhi_qpair *qpair);
+void nvhi_pcie_revoke(struct nvhi_qpair *qpair);
+/* CONNECTING -> LIVE. */
+void nvhi_pcie_connected(struct nvhi_pcie_qpair *q);
+/* The queue broke, or could not connect. */
+void nvhi_pcie_fail(struct nvhi_pcie_qpair *q, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* REVOKING: nothing can touch memory for it any more. */
+void nvhi_pcie_revoked(struct nvhi_pcie_qpair *q);
+void nvhi_pcie_job_done(struct nvhi_pcie_qpair *q);
+
+/* queue.c */
+int nvhi_pcie_queue_init(struct nvhi_pcie_qpair *q);
+void nvhi_pcie_queue_fini(struct nvhi_pcie_qpair *q);
+/* The rings are to be used from now on; no more. */
+void nvhi_pcie_queue_start(struct nvhi_pcie_qpair *q);
+void nvhi_pcie_queue_stop(struct nvhi_pcie_qpair *q);
+int nvhi_pcie_submit(struct nvhi_qpair *qpair, struct nvhi_req *req);
+/* A command of our own on the admin queue, beyond its depth. */
+void nvhi_pcie_submit_own(struct nvhi_pcie_qpair *q, struct nvhi_req *req);
+void nvhi_pcie_give_back_all(struct nvhi_pcie_qpair *q, int err);
+
+#endif
