@@ -13,6 +13,7 @@
 #include "target-lite/backend/bdev_impl.h"
 
 uint32_t sim_disk_inflight, sim_disk_ghosts;
+const uint16_t sim_crdt[3] = {1, 2, 3};
 
 struct disk_bdev {
 	struct tl_bdev bdev;
@@ -24,6 +25,7 @@ struct disk_op {
 	struct nvhi_timer timer;
 	struct tl_bdev_io *io;
 	unsigned int status;
+	bool held; /* takes effect when it completes */
 };
 
 /* A write held beyond its connection's end. */
@@ -132,12 +134,52 @@ static void apply(struct sim_disk *disk, const struct tl_bdev_io *io)
 	}
 }
 
+/* ---- refusing -------------------------------------------------------------------------------- */
+
+/* The value of a write says which it is. */
+static uint64_t write_value(const struct tl_bdev_io *io)
+{
+	uint64_t value = 0;
+
+	if (io->op == TL_BDEV_WRITE && io->iov[0].iov_len >= sizeof(value))
+		memcpy(&value, io->iov[0].iov_base, sizeof(value));
+	return value;
+}
+
+static unsigned int refuse(struct sim_disk *disk, const struct tl_bdev_io *io)
+{
+	unsigned int crd = (unsigned int)sim_below(sim_rng(SIM_RNG_DISK), 4);
+	struct sim_refusal *r = &disk->refusals[disk->refused++ % NVHI_ARRAY_SIZE(disk->refusals)];
+
+	r->value = write_value(io);
+	r->lba = io->lba;
+	r->due = crd ? sim.now + sim_crdt[crd - 1] * 100 * SIM_MS : sim.now;
+	return NVH_ST_NS_NOT_READY | crd << NVH_CPL_CRD_SHIFT;
+}
+
+static void check_delay(const struct sim_disk *disk, const struct tl_bdev_io *io)
+{
+	uint64_t value = disk->delays_hold ? write_value(io) : 0;
+
+	for (size_t i = 0; value && i < NVHI_ARRAY_SIZE(disk->refusals); i++) {
+		const struct sim_refusal *r = &disk->refusals[i];
+
+		if (r->value == value && r->lba == io->lba && sim.now < r->due)
+			sim_fail("disk %u: a write was repeated %llu us before its Command Retry "
+				 "Delay was over",
+				 disk->nsid, (unsigned long long)((r->due - sim.now) / SIM_US));
+	}
+}
+
+/* ---- commands -------------------------------------------------------------------------------- */
+
 static void op_done(struct nvhi_timer *timer)
 {
 	struct disk_op *op = nvhi_container_of(timer, struct disk_op, timer);
 	struct tl_bdev_io *io = op->io;
 	unsigned int status = op->status;
-
+	if (op->held)
+		apply(disk_of(io->bdev), io);
 	sim_disk_inflight--;
 	free(op);
 	tl_bdev_io_complete(io, status);
@@ -146,19 +188,22 @@ static void op_done(struct nvhi_timer *timer)
 static void disk_submit(struct tl_bdev *bdev, struct tl_bdev_io *io)
 {
 	struct sim_disk *disk = disk_of(bdev);
+	bool slow = sim_chance(sim_rng(SIM_RNG_DISK), disk->slow);
 	unsigned int status = NVH_ST_SUCCESS;
+	bool held = slow && sim.hold;
 	struct disk_op *op;
 
 	disk->ops++;
+	check_delay(disk, io);
 	if (sim_below(sim_rng(SIM_RNG_DISK), 1000) < disk->transient) {
-		status = NVH_ST_NS_NOT_READY;
-		disk->refused++;
-	} else {
+		status = refuse(disk, io);
+		held = false;
+	} else if (!held) {
 		apply(disk, io);
 	}
-	SIM_TRACE("disk %llu: op %llu %llu+%llu status %llx", disk->nsid, io->op, io->lba,
-		  io->blocks, status);
-	if (!sim_chance(sim_rng(SIM_RNG_DISK), disk->slow)) {
+	SIM_TRACE("disk %llu: op %llu %llu+%llu status %llx held %llu", disk->nsid, io->op, io->lba,
+		  io->blocks, status, held);
+	if (!slow) {
 		tl_bdev_io_complete(io, status);
 		return;
 	}
@@ -166,6 +211,7 @@ static void disk_submit(struct tl_bdev *bdev, struct tl_bdev_io *io)
 	op->timer.fn = op_done;
 	op->io = io;
 	op->status = status;
+	op->held = held;
 	nvhi_list_init(&io->link);
 	io->msg.next = (struct nvhi_msg *)op; /* ours while we own the I/O */
 	sim_disk_inflight++;
@@ -182,6 +228,7 @@ static bool disk_abort(struct tl_bdev *bdev, struct tl_bdev_io *io)
 	disk_of(bdev)->aborted++;
 	nvhi_timer_cancel(io->channel->reactor, &op->timer);
 	op->status = NVH_ST_ABORT_REQUESTED;
+	op->held = false;
 	op_done(&op->timer);
 	return true;
 }

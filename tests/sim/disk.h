@@ -13,6 +13,14 @@
 /* Blocks of such a value may be written once: passthrough is never repeated. */
 #define SIM_VALUE_ONCE (1ull << 60)
 
+/* Command Retry Delays of all targets, units of 100 ms. */
+extern const uint16_t sim_crdt[3];
+
+/* A write that was refused with a Command Retry Delay: not to be repeated before. */
+struct sim_refusal {
+	uint64_t value, lba, due;
+};
+
 struct sim_disk {
 	uint32_t nsid;
 	uint8_t uuid[16];
@@ -23,6 +31,8 @@ struct sim_disk {
 	uint64_t delay_max;                 /* ns a command takes at most */
 	unsigned int slow;                  /* of 100 commands, so many take their time */
 	unsigned int transient;             /* of 1000, so many are refused for now */
+	struct sim_refusal refusals[64];    /* the youngest */
+	bool delays_hold; /* no connection is ever lost: who repeats early has no excuse */
 	uint64_t ops, refused, aborted;
 };
 

@@ -4,6 +4,7 @@
  *
  *	sim [-n SEEDS] [-f FIRST] [-r FILE]	many worlds, coverage, a closing line
  *	sim -s SEED				one, with its trace
+ *	sim -g ...				the same with disks that hold commands
  *	sim -m all|NAME [-n SEEDS]		each mutant must be caught
  */
 #include <getopt.h>
@@ -23,6 +24,7 @@
 #define TWICE         20 /* seeds run a second time for the same hash */
 
 static unsigned long passed, failed;
+static bool hold; /* disks hold commands */
 
 static double seconds(void)
 {
@@ -73,10 +75,10 @@ static int run_one(uint64_t seed)
 {
 	uint64_t hash;
 
-	sim_world_run(seed, true, SIM_MUTANT_NONE);
+	sim_world_run(seed, true, SIM_MUTANT_NONE, hold);
 	hash = sim.hash;
 	verdict(!sim.failed, seed, sim.why);
-	sim_world_run(seed, false, SIM_MUTANT_NONE);
+	sim_world_run(seed, false, SIM_MUTANT_NONE, hold);
 	printf("trace hash %016llx\n", (unsigned long long)hash);
 	verdict(sim.hash == hash, seed, "the same seed gave another trace");
 	return failed != 0;
@@ -87,14 +89,14 @@ static void run_seed(uint64_t seed, bool twice)
 	long before = sim_allocated;
 	uint64_t hash;
 
-	sim_world_run(seed, false, SIM_MUTANT_NONE);
+	sim_world_run(seed, false, SIM_MUTANT_NONE, hold);
 	if (!sim.failed && sim_allocated != before)
 		sim_fail("%ld pieces of memory are left", sim_allocated - before);
 	verdict(!sim.failed, seed, sim.why);
 	hash = sim.hash;
 	if (!twice || sim.failed)
 		return;
-	sim_world_run(seed, false, SIM_MUTANT_NONE);
+	sim_world_run(seed, false, SIM_MUTANT_NONE, hold);
 	verdict(sim.hash == hash, seed, "the same seed gave another trace");
 }
 
@@ -142,7 +144,7 @@ static void run_mutant(enum sim_mutant mutant, uint64_t seeds)
 	char first[512] = "";
 
 	for (uint64_t seed = 1; seed <= seeds; seed++) {
-		sim_world_run(seed, false, mutant);
+		sim_world_run(seed, false, mutant, hold);
 		struck += sim.mutations > 0;
 		if (sim.failed && sim.mutations) {
 			if (!caught++)
@@ -180,7 +182,7 @@ int main(int argc, char **argv)
 	bool one = false;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "n:f:s:r:m:")) != -1) {
+	while ((opt = getopt(argc, argv, "n:f:s:r:m:g")) != -1) {
 		switch (opt) {
 		case 'n':
 			seeds = strtoull(optarg, NULL, 0);
@@ -194,6 +196,9 @@ int main(int argc, char **argv)
 			break;
 		case 'r':
 			regressions = optarg;
+			break;
+		case 'g':
+			hold = true;
 			break;
 		case 'm':
 			mutant = optarg;
@@ -213,6 +218,6 @@ int main(int argc, char **argv)
 		return run_one(seed);
 	}
 	if (mutant)
-		return run_mutants(mutant, seeds ? seeds : 60);
+		return run_mutants(mutant, seeds ? seeds : 200);
 	return run_many(first, seeds ? seeds : SEEDS_DEFAULT, regressions);
 }

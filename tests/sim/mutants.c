@@ -8,6 +8,8 @@
 
 void __real_nvhi_part_done(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl);
 void __wrap_nvhi_part_done(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl);
+enum nvhi_verdict __real_nvhi_classify(const struct nvhi_outcome *o, uint32_t *ret_delay_ms);
+enum nvhi_verdict __wrap_nvhi_classify(const struct nvhi_outcome *o, uint32_t *ret_delay_ms);
 void __real_nvhi_io_rewind(struct nvhi_io *io, uint64_t next);
 void __wrap_nvhi_io_rewind(struct nvhi_io *io, uint64_t next);
 
@@ -37,4 +39,17 @@ void __wrap_nvhi_io_rewind(struct nvhi_io *io, uint64_t next)
 		io->pub.iovcnt = 1;
 	}
 	__real_nvhi_io_rewind(io, next);
+}
+
+/* CRD 1 waits for CRDT2, 2 for CRDT3, 3 for CRDT1. */
+enum nvhi_verdict __wrap_nvhi_classify(const struct nvhi_outcome *o, uint32_t *ret_delay_ms)
+{
+	enum nvhi_verdict verdict = __real_nvhi_classify(o, ret_delay_ms);
+	unsigned int crd = o->err || !o->cpl ? 0 : nvh_cpl_crd(o->cpl);
+
+	if (sim.mutant == SIM_MUTANT_CRD && verdict == NVHI_VERDICT_DELAY && crd) {
+		sim.mutations++;
+		*ret_delay_ms = o->crdt[crd % 3] * 100u;
+	}
+	return verdict;
 }

@@ -87,6 +87,8 @@ void sim_node_boot(struct sim_node *node)
 		err = tl_tcp_create(node->target, &node->topts, &sim_net.net, &transport);
 	if (!err)
 		err = tl_subsystem_create(node->target, &sopts, &node->ss);
+	if (!err)
+		tl_target_set_crdt(node->target, sim_crdt);
 	if (err) {
 		sim_fail("node %u: cannot start: %s", node->index, strerror(-err));
 		return;

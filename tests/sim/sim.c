@@ -26,6 +26,7 @@ const char *const sim_mutant_names[SIM_MUTANT_COUNT] = {
 	[SIM_MUTANT_NEVER] = "never",
 	[SIM_MUTANT_TORN] = "torn",
 	[SIM_MUTANT_GHOST] = "ghost",
+	[SIM_MUTANT_CRD] = "crd",
 };
 
 /* ---- trace ----------------------------------------------------------------------------------- */
@@ -73,7 +74,7 @@ static uint64_t sim_clock_now(const struct nvhi_clock *clock)
 	return nvhi_container_of(clock, struct sim_core, clock)->now;
 }
 
-void sim_core_init(uint64_t seed, bool verbose, enum sim_mutant mutant)
+void sim_core_init(uint64_t seed, bool verbose, enum sim_mutant mutant, bool hold)
 {
 	memset(&sim, 0, sizeof(sim));
 	sim.seed = seed;
@@ -81,6 +82,7 @@ void sim_core_init(uint64_t seed, bool verbose, enum sim_mutant mutant)
 	sim.clock.now = sim_clock_now;
 	sim.verbose = verbose;
 	sim.mutant = mutant;
+	sim.hold = hold;
 	sim.hash = seed;
 	for (int i = 0; i < SIM_RNG_COUNT; i++) {
 		struct sim_rng first = {.state = seed * SIM_RNG_COUNT + (uint64_t)i};

@@ -16,7 +16,7 @@
 #define SIM_MS NVHI_NSEC_PER_MSEC
 #define SIM_S  NVHI_NSEC_PER_SEC
 
-/* ---- random numbers: a stream of its own for each part ---------------------------------------- */
+/* ---- random numbers: a stream of its own for each part -------------------------------------- */
 
 struct sim_rng {
 	uint64_t state;
@@ -67,8 +67,12 @@ enum sim_mutant {
 	SIM_MUTANT_STALE_READ,  /* a repeated read lands in another buffer */
 	SIM_MUTANT_TWICE,       /* a callback comes twice */
 	SIM_MUTANT_NEVER,       /* a callback never comes */
-	SIM_MUTANT_TORN,        /* a write of several blocks leaves out the last */
-	SIM_MUTANT_GHOST,       /* a write that the host gave up takes effect much later */
+	SIM_MUTANT_TORN,
+	/* a write of several blocks leaves out the last */ SIM_MUTANT_GHOST, /* a write that the
+										 host gave up takes
+										 effect much later
+									       */
+	SIM_MUTANT_CRD, /* the wrong Command Retry Delay is waited for */
 	SIM_MUTANT_COUNT,
 };
 extern const char *const sim_mutant_names[SIM_MUTANT_COUNT];
@@ -83,6 +87,7 @@ struct sim_core {
 	uint32_t rounds; /* since time last moved */
 	uint64_t turns;
 	bool verbose;
+	bool hold; /* disks apply commands when they complete: writes can be ghosts */
 	enum sim_mutant mutant;
 	uint32_t mutations; /* times the mutant struck */
 	bool failed;
@@ -108,7 +113,7 @@ void sim_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* ---- scheduler ------------------------------------------------------------------------------- */
 
-void sim_core_init(uint64_t seed, bool verbose, enum sim_mutant mutant);
+void sim_core_init(uint64_t seed, bool verbose, enum sim_mutant mutant, bool hold);
 /* Destroys the reactors; a timer that is still armed is a failure. */
 void sim_core_done(void);
 struct nvh_reactor *sim_reactor_create(const char *name);

@@ -287,6 +287,9 @@ static uint64_t good_path_promise(void)
 				 1u << SIM_FAULT_ANA | 1u << SIM_FAULT_LISTENER;
 	uint64_t ms = plan->connect.io_timeout_ms + 2 * plan->connect.admin_timeout_ms + 1000;
 
+	if (plan->faults & 1u << SIM_FAULT_TRANSIENT)
+		ms += 5 * sim_crdt[2] * 100;
+
 	for (uint32_t i = 0; i < sim_targets.nr_nodes && (plan->faults & changes); i++)
 		ms += sim_targets.nodes[i].topts.stall_ms;
 	return ms * SIM_MS;
@@ -304,6 +307,8 @@ static void judge_time(const struct worker *w)
 {
 	uint64_t took = sim.now - w->submitted;
 
+	if (sim.hold)
+		return; /* the disks take their time */
 	if (had_good_path(w)) {
 		if (took > sim_counts.slowest_good)
 			sim_counts.slowest_good = took;

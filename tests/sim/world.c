@@ -44,6 +44,8 @@ static void draw_connect(struct sim_plan *plan)
 	o->admin_timeout_ms = DRAW(500, 2000, 5000);
 	o->hdr_digest = plan->hdr_digest;
 	o->data_digest = plan->data_digest;
+	o->policy = ((const char *const[]){"latency", "round-robin", "queue-depth",
+					   "numa"})[sim_below(rng, 4)];
 	o->disable_sqflow = sim_chance(rng, 50);
 }
 
@@ -54,6 +56,8 @@ static uint32_t draw_faults(const struct sim_plan *plan)
 
 	if (sim_chance(rng, 30)) /* one kind alone */
 		faults = 1u << sim_below(rng, SIM_FAULT_COUNT);
+	if (sim_chance(rng, 3)) /* nothing but delays to honour */
+		faults = 1u << SIM_FAULT_TRANSIENT;
 	if (!plan->hdr_digest || !plan->data_digest)
 		faults &= ~(1u << SIM_FAULT_CORRUPT);
 	return faults;
@@ -155,6 +159,9 @@ static void draw_disks(void)
 		sim_disk_init(disk, i + 1, sim_world.plan.block_size, sim_world.plan.blocks);
 		disk->slow = DRAW(0, 20, 80);
 		disk->delay_max = DRAW(10, 200, 5000) * SIM_US;
+		if (sim.hold && sim_chance(rng, 50))
+			disk->delay_max = 300 * SIM_MS;
+		disk->delays_hold = sim_world.plan.faults == 1u << SIM_FAULT_TRANSIENT;
 		sim_targets.present[i] = true;
 		sim_check_disk(disk->nsid, disk->blocks);
 	}
@@ -310,9 +317,9 @@ static void world_unmake(void)
 		sim_disk_done(&sim_targets.disks[i]);
 }
 
-void sim_world_run(uint64_t seed, bool verbose, enum sim_mutant mutant)
+void sim_world_run(uint64_t seed, bool verbose, enum sim_mutant mutant, bool hold)
 {
-	sim_core_init(seed, verbose, mutant);
+	sim_core_init(seed, verbose, mutant, hold);
 	sim_disk_inflight = sim_disk_ghosts = 0;
 	world_make();
 	world_live();

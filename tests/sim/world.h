@@ -82,7 +82,7 @@ struct sim_world {
 extern struct sim_world sim_world;
 
 /* Runs it; sim.failed and sim.hash tell. */
-void sim_world_run(uint64_t seed, bool verbose, enum sim_mutant mutant);
+void sim_world_run(uint64_t seed, bool verbose, enum sim_mutant mutant, bool hold);
 void sim_world_draw(struct sim_plan *plan);
 
 /* ---- the host (host.c) ----------------------------------------------------------------------- */
