@@ -347,11 +347,10 @@ static void queue_complete(struct nvhi_pcie_qpair *q, const struct nvh_cpl *cpl)
 /* Whether the next entry is new; it is copied before anybody looks at it. */
 static bool queue_next(struct nvhi_pcie_qpair *q, struct nvh_cpl *ret_cpl)
 {
-	const volatile uint8_t *status = q->cq[q->cq_head].status.b;
+	uint8_t status = __atomic_load_n(&q->cq[q->cq_head].status.b[0], __ATOMIC_ACQUIRE);
 
-	if ((status[0] & 1) != q->phase)
+	if ((status & 1) != q->phase)
 		return false;
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	memcpy(ret_cpl, &q->cq[q->cq_head], sizeof(*ret_cpl));
 	if (++q->cq_head == q->ring) {
 		q->cq_head = 0;

@@ -454,14 +454,10 @@ static void close_there(void *arg)
 	nvh_channel_close(arg);
 }
 
-static void every_reactor_has_a_queue_of_its_own(void)
+/* A load on each of three reactors. */
+static void three_begin(struct many *many)
 {
-	struct nvh_ctrlr_info info = {.size = sizeof(info)};
-	struct many many[3];
-
 	begin_connected(3, 1);
-	nvh_ctrlr_info(ctrlr, &info);
-	CU_ASSERT_EQUAL(info.nr_io_queues, 3);
 	for (unsigned int i = 0; i < 3; i++) {
 		struct opening opening = {.ns = find_ns(1), .reactor = reactors[i]};
 
@@ -469,25 +465,47 @@ static void every_reactor_has_a_queue_of_its_own(void)
 		CU_ASSERT_EQUAL_FATAL(opening.err, 0);
 		many_init(&many[i], i);
 		many[i].channel = opening.channel;
-		nvh_reactor_call(reactors[i], many_write, &many[i]);
 	}
-	CU_ASSERT(NVH_RUN_UNTIL(reactors[0],
-				many_all(&many[0]) && many_all(&many[1]) && many_all(&many[2]),
-				WAIT_MS));
+}
+
+static void three_submit(struct many *many, void (*submit)(void *arg))
+{
+	for (unsigned int i = 0; i < 3; i++)
+		CU_ASSERT_EQUAL(nvh_reactor_call(reactors[i], submit, &many[i]), 0);
+}
+
+static bool three_all(const struct many *many)
+{
+	return many_all(&many[0]) && many_all(&many[1]) && many_all(&many[2]);
+}
+
+/* Reads back what was written, and ends. */
+static void three_end(struct many *many)
+{
+	for (unsigned int i = 0; i < 3; i++)
+		memset(many[i].data, 0, MANY * 4096);
+	three_submit(many, many_read);
+	CU_ASSERT(NVH_RUN_UNTIL(reactors[0], three_all(many), WAIT_MS));
 	for (unsigned int i = 0; i < 3; i++) {
 		CU_ASSERT_EQUAL(many[i].failed, 0);
-		memset(many[i].data, 0, MANY * 4096);
-		nvh_reactor_call(reactors[i], many_read, &many[i]);
-	}
-	CU_ASSERT(NVH_RUN_UNTIL(reactors[0],
-				many_all(&many[0]) && many_all(&many[1]) && many_all(&many[2]),
-				WAIT_MS));
-	for (unsigned int i = 0; i < 3; i++) {
 		CU_ASSERT_EQUAL(wrong_bytes(many[i].data, MANY * 4096, i), 0);
 		nvh_reactor_call(reactors[i], close_there, many[i].channel);
 		many_fini(&many[i]);
 	}
 	end();
+}
+
+static void every_reactor_has_a_queue_of_its_own(void)
+{
+	struct nvh_ctrlr_info info = {.size = sizeof(info)};
+	struct many many[3];
+
+	three_begin(many);
+	nvh_ctrlr_info(ctrlr, &info);
+	CU_ASSERT_EQUAL(info.nr_io_queues, 3);
+	three_submit(many, many_write);
+	CU_ASSERT(NVH_RUN_UNTIL(reactors[0], three_all(many), WAIT_MS));
+	three_end(many);
 }
 
 /* ---- reset and loss ---------------------------------------------------------------------- */
@@ -570,6 +588,50 @@ static void io_waits_while_the_device_is_out_and_goes_on_after(void)
 	end();
 }
 
+static void resets_and_removals_under_the_load_of_all_reactors_lose_nothing(void)
+{
+	struct many many[3];
+
+	three_begin(many);
+	for (int round = 0; round < 4; round++) {
+		three_submit(many, many_write);
+		reset_over = false;
+		CU_ASSERT_EQUAL(nvh_ctrlr_reset(ctrlr, on_reset, NULL), 0);
+		CU_ASSERT(NVH_RUN_UNTIL(reactors[0], reset_over, WAIT_MS));
+		CU_ASSERT_EQUAL(reset_err, 0);
+		CU_ASSERT(NVH_RUN_UNTIL(reactors[0], three_all(many), WAIT_MS));
+	}
+	three_submit(many, many_write);
+	qtest_set_gone(qt, true);
+	CU_ASSERT(NVH_RUN_UNTIL(reactors[0], !state_is("live"), WAIT_MS));
+	qtest_set_gone(qt, false);
+	CU_ASSERT(NVH_RUN_UNTIL(reactors[0], three_all(many), WAIT_MS));
+	three_end(many);
+}
+
+static void gone_for_good(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+static void disconnecting_a_device_that_is_out_fails_what_waits_and_does_not_hang(void)
+{
+	struct many many;
+	bool gone = false;
+
+	begin_connected(1, 1);
+	many_init(&many, 2);
+	many.channel = channel;
+	qtest_set_gone(qt, true);
+	many_write(&many);
+	nvh_disconnect(ctrlr, gone_for_good, &gone);
+	CU_ASSERT(NVH_RUN_UNTIL(reactors[0], gone && many_all(&many), WAIT_MS));
+	CU_ASSERT_EQUAL(many.failed, MANY);
+	CU_ASSERT_EQUAL(qtest_dma_used(qt), 0);
+	many_fini(&many);
+	end();
+}
+
 static void disconnecting_leaves_the_controller_disabled(void)
 {
 	struct nvhi_pcie_bus *bus;
@@ -600,6 +662,8 @@ static const struct nvh_test tests[] = {
 	NVH_TEST(a_reset_under_load_loses_nothing),
 	NVH_TEST(an_idle_device_that_is_pulled_out_is_noticed_and_taken_back),
 	NVH_TEST(io_waits_while_the_device_is_out_and_goes_on_after),
+	NVH_TEST(resets_and_removals_under_the_load_of_all_reactors_lose_nothing),
+	NVH_TEST(disconnecting_a_device_that_is_out_fails_what_waits_and_does_not_hang),
 	NVH_TEST(disconnecting_leaves_the_controller_disabled),
 };
 
