@@ -117,6 +117,9 @@ static void aer_event(struct nvhi_ctrlr *ctrlr, uint32_t dw0)
 	if (type == NVH_AER_NOTICE && info == NVH_AER_ANA_CHANGED &&
 	    (ctrlr->caps.cmic & NVH_CMIC_ANA)) {
 		nvhi_ctrlr_ana_refresh(ctrlr); /* the owner is told when it was read */
+		/* A namespace that moves to another group is told by this notice alone. */
+		if (!(ctrlr->caps.anacap & NVH_ANACAP_GRPID_STABLE))
+			nvhi_scan_request(ctrlr, true, NULL, 0);
 		return;
 	}
 	/* The owner reads the discovery log, which clears its event. */

@@ -51,7 +51,7 @@ static void identify_ctrlr_ana(const struct tl_subsystem *ss, struct nvh_id_ctrl
 	nvh_le32_put(&id->oaes, nvh_le32_get(id->oaes) | NVH_AEN_ANA);
 	id->anatt = 10;
 	id->anacap = NVH_ANACAP_OPTIMIZED | NVH_ANACAP_NONOPTIMIZED | NVH_ANACAP_INACCESSIBLE |
-		     NVH_ANACAP_PERSISTENT_LOSS | NVH_ANACAP_CHANGE | NVH_ANACAP_GRPID_STABLE;
+		     NVH_ANACAP_PERSISTENT_LOSS | NVH_ANACAP_CHANGE;
 	nvh_le32_put(&id->anagrpmax, ss->max_nsid);
 	nvh_le32_put(&id->nanagrpid, ss->max_nsid);
 	nvh_le32_put(&id->mnan, ss->max_nsid);

@@ -30,6 +30,7 @@ nvmet_ns() # NQN NSID DEVICE [ANA GROUP]
 	mkdir -p "$d"
 	echo -n "$3" >"$d/device_path"
 	[ -z "${4:-}" ] || echo "$4" >"$d/ana_grpid"
+	[ -b "$3" ] || echo 1 >"$d/buffered_io" # tmpfs knows no direct I/O in 6.1
 	echo 1 >"$d/enable"
 }
 nvmet_port() # ID ADDRESS SERVICE

@@ -37,6 +37,16 @@ flip() # I/O goes on while the good path wanders
 holds "ANA: I/O goes on while the accessible path changes" flip
 holds "ANA: both optimized again" until_true 10 states_are "optimized optimized"
 
+group_moves()
+{
+	tl nvmf_subsystem_listener_set_ana_state "$(listener 4420 ",\"ana_state\":\"inaccessible\",\"anagrpid\":2")" &&
+		tl nvmf_subsystem_set_ns_ana_group "{\"nqn\":\"$Q\",\"nsid\":1,\"anagrpid\":2}" &&
+		until_true 10 states_are "inaccessible optimized" &&
+		tl nvmf_subsystem_set_ns_ana_group "{\"nqn\":\"$Q\",\"nsid\":1,\"anagrpid\":1}" &&
+		until_true 10 states_are "optimized optimized"
+}
+holds "ANA: a namespace moves to another group" group_moves
+
 tl bdev_malloc_create '{"name":"X","num_blocks":8192,"block_size":4096}' >/dev/null
 holds "namespace added: the disk appears" eval "tl nvmf_subsystem_add_ns '{\"nqn\":\"$Q\",\"namespace\":{\"bdev_name\":\"X\",\"nsid\":5}}' &&
 	test -b \$(disk_of 5)"

@@ -29,7 +29,7 @@ holds "a script's status comes back" ends_with 7 "$dir/status" "a 'b" c
 holds "a script's output comes back" has "args: a 'b\|c, user 0" "$dir/log"
 holds "nothing that the guest writes reaches the host" test -s "$dir/status"
 script hang <<'S'
-# vm: timeout=40
+# vm: timeout=10
 sleep 1000
 S
 holds "a hang ends in its time" ends_with 124 "$dir/hang"

@@ -156,10 +156,52 @@ static void a_transition_that_ends_in_time_is_followed(void)
 	finish();
 }
 
+static void second_group(struct fake_ctrlr *fake, const struct nvh_cmd *cmd, uint8_t *buf,
+			 uint32_t len)
+{
+	struct nvh_id_ns id;
+
+	(void)fake;
+	if (cmd->opc != NVH_ADM_IDENTIFY || (nvh_le32_get(cmd->cdw10) & 0xff) != NVH_CNS_NS ||
+	    len < sizeof(id))
+		return;
+	memcpy(&id, buf, sizeof(id));
+	nvh_le32_put(&id.anagrpid, 2);
+	memcpy(buf, &id, sizeof(id));
+}
+
+/* The Namespace Attribute Changed notice is not sent for it; kernel nvmet shows it. */
+static void a_notice_has_the_groups_of_namespaces_read_again_where_they_may_change(void)
+{
+	start();
+	owner_live(&owner, &opts);
+	fakes[0].garble = second_group;
+	change(NVH_ANA_OPTIMIZED);
+	CU_ASSERT_TRUE(WORLD_UNTIL(owner.changed == fakes[0].nr_ns, 1000));
+	CU_ASSERT_EQUAL(owner.last_what, NVHI_NS_ANA);
+	finish();
+}
+
+static void groups_that_never_change_are_not_read_again(void)
+{
+	uint32_t identified;
+
+	start();
+	fakes[0].id.anacap = NVH_ANACAP_GRPID_STABLE;
+	owner_live(&owner, &opts);
+	identified = fakes[0].count[NVH_ADM_IDENTIFY];
+	change(NVH_ANA_INACCESSIBLE);
+	world_run_ms(1000);
+	CU_ASSERT_EQUAL(fakes[0].count[NVH_ADM_IDENTIFY], identified);
+	finish();
+}
+
 NVH_UNIT_MAIN("host/ctrlr/ana", NVH_TEST(states_are_known_before_the_controller_is_live),
 	      NVH_TEST(without_ana_all_is_optimized_and_nothing_is_read),
 	      NVH_TEST(a_notice_has_the_log_read_and_is_told_after_it),
 	      NVH_TEST(a_log_that_lies_or_fails_changes_nothing),
 	      NVH_TEST(a_log_that_lies_at_first_leaves_the_group_unknown),
+	      NVH_TEST(a_notice_has_the_groups_of_namespaces_read_again_where_they_may_change),
+	      NVH_TEST(groups_that_never_change_are_not_read_again),
 	      NVH_TEST(a_transition_longer_than_anatt_ends_the_association),
 	      NVH_TEST(a_transition_that_ends_in_time_is_followed))
