@@ -144,6 +144,8 @@ static void path_merge(struct nvhi_path *path, struct nvh_ns *head)
 	struct nvh_channel *channel;
 
 	path_set_state(path, NVHI_PATH_MERGED);
+	/* Nobody followed it while the path was refused. */
+	path->ana = nvhi_ctrlr_ana_state(path->mpc->ctrlr, path->data.anagrpid);
 	nvhi_ns_get(head);
 	path->head = head;
 	nvhi_list_add_tail(&head->paths, &path->head_link);

@@ -37,7 +37,7 @@ static void draw_connect(struct sim_plan *plan)
 	o->keep_alive_tmo_ms = DRAW(0, 300, 1000, 5000);
 	o->reconnect_delay_ms = DRAW(1, 10, 100);
 	o->reconnect_delay_max_ms = DRAW(100, 1000, 5000);
-	o->ctrl_loss_tmo_s = sim_chance(rng, 90) ? 600 : (int)DRAW(1, 3);
+	o->ctrl_loss_tmo_s = sim_chance(rng, 90) ? 600 : (int)DRAW(0, 1, 3);
 	o->fast_io_fail_tmo_s = sim_chance(rng, 95) ? -1 : (int)DRAW(0, 1);
 	o->connect_timeout_ms = DRAW(100, 500, 3000);
 	o->io_timeout_ms = DRAW(500, 2000, 5000);
