@@ -305,7 +305,7 @@ static const char *path_state_text(const struct nvhi_path *path)
 {
 	if (path->state == NVHI_PATH_MERGED)
 		return path->mpc->live ? "live"
-				       : nvhi_ctrlr_state_name(nvhi_ctrlr_state(path->mpc->ctrlr));
+				       : nvhi_ctrlr_state_brief(nvhi_ctrlr_state(path->mpc->ctrlr));
 	return path_state_names[path->state];
 }
 

@@ -47,7 +47,7 @@ void nvh_ctrlr_info(const struct nvh_ctrlr *ctrlr, struct nvh_ctrlr_info *ret_in
 	memset(&info, 0, sizeof(info));
 	info.size = size;
 	snprintf(info.name, sizeof(info.name), "%s", ctrlr->name);
-	info.state = nvhi_ctrlr_state_name(nvhi_ctrlr_state(ctrlr->inner));
+	info.state = nvhi_ctrlr_state_brief(nvhi_ctrlr_state(ctrlr->inner));
 	info_addresses(&opts->transport, &info);
 	nvhi_ctrlr_addresses(ctrlr->inner, info.local, sizeof(info.local), NULL, 0);
 	snprintf(info.serial, sizeof(info.serial), "%s", caps->serial);

@@ -51,6 +51,9 @@ enum nvhi_ctrlr_state {
 };
 extern struct nvhi_fsm nvhi_ctrlr_fsm; /* not const: tests set `taken` to count edges */
 const char *nvhi_ctrlr_state_name(enum nvhi_ctrlr_state state);
+/* In the fewer words of Linux's sysfs, which listings and scripts know: "new", "connecting", "live",
+ * "resetting", "deleting", "dead". */
+const char *nvhi_ctrlr_state_brief(enum nvhi_ctrlr_state state);
 
 /* ---- what went wrong --------------------------------------------------------------------- */
 

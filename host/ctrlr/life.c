@@ -49,6 +49,26 @@ const char *nvhi_ctrlr_state_name(enum nvhi_ctrlr_state state)
 	return ctrlr_state_names[state];
 }
 
+const char *nvhi_ctrlr_state_brief(enum nvhi_ctrlr_state state)
+{
+	switch (state) {
+	case NVHI_CTRLR_NEW:
+		return "new";
+	case NVHI_CTRLR_LIVE:
+		return "live";
+	case NVHI_CTRLR_DISABLING:
+	case NVHI_CTRLR_RESETTING:
+		return "resetting";
+	case NVHI_CTRLR_SHUTDOWN:
+	case NVHI_CTRLR_DELETING:
+		return "deleting";
+	case NVHI_CTRLR_DELETED:
+		return "dead";
+	default:
+		return "connecting";
+	}
+}
+
 /* ---- states and their deadlines ---------------------------------------------------------- */
 
 void nvhi_ctrlr_kick(struct nvhi_ctrlr *ctrlr)
