@@ -384,6 +384,42 @@ static void one_connection_cannot_take_every_buffer(void)
 	tth_done_io(io);
 }
 
+static void a_buffer_from_another_connection_sends_the_r2t_at_once(void)
+{
+	uint8_t *data = tth_pattern(65536, 1);
+	struct tl_transport_opts opts;
+	struct wire *a, *b, *first_admin;
+	struct nvh_cmd cmd_a, cmd_b;
+	uint16_t cntlid, ttag;
+
+	tl_transport_opts_default(&opts);
+	opts.num_shared_buffers = 1;
+	opts.r2t_size = 16384; /* with MAXR2T 0 one of four at a time */
+	tth_setup_with(&opts);
+	a = tth_ready_io(0, 0);
+	first_admin = tth_admin;
+	tth_admin = tth_open_admin(&cntlid);
+	b = tth_open_io(cntlid, 0, 0);
+	cmd_a = tth_rw(NVH_OPC_WRITE, NVH_SGL_ID_TRANSPORT, 0, 128);
+	cmd_b = tth_rw(NVH_OPC_WRITE, NVH_SGL_ID_TRANSPORT, 0, 128);
+	tth_put_cmd(a, &cmd_a, NULL, 0);
+	tth_pump(a);
+	tth_put_cmd(b, &cmd_b, NULL, 0);
+	tth_pump(b);
+	CU_ASSERT_EQUAL(tth_pending(b), 0);
+	for (uint32_t at = 0; at < 65536; at += 16384) {
+		ttag = tth_take_r2t(a, &cmd_a, at, 16384);
+		tth_put_h2c(a, &cmd_a, ttag, data, at, 16384, true);
+		tth_pump(a);
+	}
+	CU_ASSERT_EQUAL(tth_response(a, NULL), 0);
+	tth_take_r2t(b, &cmd_b, 0, 16384);
+	free(data);
+	tth_free_wire(a);
+	tth_free_wire(first_admin);
+	tth_done_io(b);
+}
+
 NVH_UNIT_MAIN("target-lite/tcp/data", NVH_TEST(data_in_the_capsule_is_written_and_read_back),
 	      NVH_TEST(success_stands_for_the_response_only_without_flow_control),
 	      NVH_TEST(many_commands_in_one_segment_are_answered_in_one),
@@ -395,4 +431,5 @@ NVH_UNIT_MAIN("target-lite/tcp/data", NVH_TEST(data_in_the_capsule_is_written_an
 	      NVH_TEST(a_wrong_header_digest_ends_the_connection),
 	      NVH_TEST(data_is_aligned_as_the_host_wants_it),
 	      NVH_TEST(requests_take_turns_for_buffers),
-	      NVH_TEST(one_connection_cannot_take_every_buffer))
+	      NVH_TEST(one_connection_cannot_take_every_buffer),
+	      NVH_TEST(a_buffer_from_another_connection_sends_the_r2t_at_once))
