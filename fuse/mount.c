@@ -335,18 +335,17 @@ static void mountpoint_closed(void *arg, int result, const char *message)
 	void (*done)(void *arg, int err) = mount->umount_done;
 
 	mount->job_busy = false;
-	if (mount->umount_force || mount->state == NVF_MOUNT_ENDING) {
-		mount_end(mount, 0);
-		mount_try_finish(mount);
-		return;
-	}
-	if (result < 0) {
+	if (result < 0 && !mount->umount_force && mount->state != NVF_MOUNT_ENDING) {
 		nvhi_log(INFO, FUSE, "%s", message);
 		mount->umount_done = NULL;
 		if (done)
 			done(mount->umount_arg, result);
+		return;
 	}
-	/* Else the kernel ends the connection, which the workers see. */
+	/* The kernel need not end the connection now: a copy of the mount may stand in another mount
+	 * namespace (a container, a service with PrivateTmp). Here nobody uses it any more. */
+	mount_end(mount, 0);
+	mount_try_finish(mount);
 }
 
 void nvf_umount(struct nvf_mount *mount, bool force, void (*done)(void *arg, int err), void *arg)
