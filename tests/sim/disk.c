@@ -11,6 +11,7 @@
 #include "base/spec/nvme.h"
 #include "base/spec/nvme_status.h"
 #include "target-lite/backend/bdev_impl.h"
+#include "tests/sim/anawatch.h"
 
 uint32_t sim_disk_inflight, sim_disk_ghosts;
 const uint16_t sim_crdt[3] = {1, 2, 3};
@@ -195,6 +196,7 @@ static void disk_submit(struct tl_bdev *bdev, struct tl_bdev_io *io)
 
 	disk->ops++;
 	check_delay(disk, io);
+	sim_anawatch_io(io);
 	if (sim_below(sim_rng(SIM_RNG_DISK), 1000) < disk->transient) {
 		status = refuse(disk, io);
 		held = false;

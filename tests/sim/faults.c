@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/anawatch.h"
 #include "tests/sim/world.h"
 
 #define CALM_CHECK_NS (20 * SIM_MS)
@@ -67,6 +68,9 @@ static void mend(const struct fault *fault)
 		break;
 	case SIM_FAULT_NS_REMOVE:
 		sim_op_add_ns(fault->disk);
+		break;
+	case SIM_FAULT_LOG:
+		sim_unreadable_logs = 0;
 		break;
 	case SIM_FAULT_CRASH:
 		sim_node_boot(node);
@@ -199,6 +203,10 @@ static bool strike(struct fault *fault, uint64_t *ret_ms)
 		sim_op_resize(fault->disk,
 			      sim_between(rng(), sim_world.plan.hot, SIM_DISK_BLOCKS_MAX));
 		return true;
+	case SIM_FAULT_LOG:
+		*ret_ms = sim_between(rng(), 1, 300);
+		sim_unreadable_logs = (unsigned int)sim_between(rng(), 30, 100);
+		return true;
 	case SIM_FAULT_COUNT:
 		break;
 	}
@@ -217,6 +225,8 @@ static void break_something(void)
 	do {
 		fault->kind = (enum sim_fault_kind)sim_below(rng(), SIM_FAULT_COUNT);
 	} while (!(sim_world.plan.faults & 1u << fault->kind));
+	if (fault->kind == SIM_FAULT_LOG)
+		fault->link = 0; /* all of them; one such fault at a time */
 	if (is_on(fault->kind, fault->link, fault->disk) || !strike(fault, &ms)) {
 		free(fault);
 		return;
@@ -251,6 +261,13 @@ static void next_fired(struct nvhi_timer *timer)
 
 /* ---- calm ------------------------------------------------------------------------------------ */
 
+/* What came of the last fault has passed by then. A log that could not be read is tried again with
+ * a growing delay. */
+static uint64_t recovery(void)
+{
+	return sim_world.plan.faults & 1u << SIM_FAULT_LOG ? 6 * SIM_S : SIM_S;
+}
+
 static void check_calm(void)
 {
 	bool well = !sim_world.faults_on && sim_host_all_live() && sim_nodes_settled();
@@ -258,17 +275,18 @@ static void check_calm(void)
 	if (!well)
 		sim_world.calm_since = NVHI_NEVER;
 	else if (sim_world.calm_since == NVHI_NEVER)
-		sim_world.calm_since = sim.now + SIM_S; /* what came of the last fault has passed */
+		sim_world.calm_since = sim.now + recovery();
 }
 
 /* Nothing is wrong with this link, its target or its controller. */
 static bool link_is_well(unsigned int link)
 {
 	struct fault *fault;
-
 	nvhi_list_for_each(fault, &f.active, link_all)
-		if (sim_node_of_link(fault->link) == sim_node_of_link(link) &&
-		    (fault->link == link || fault->kind == SIM_FAULT_CRASH))
+		if (fault->kind == SIM_FAULT_LOG)
+			return false;
+		else if (sim_node_of_link(fault->link) == sim_node_of_link(link) &&
+			 (fault->link == link || fault->kind == SIM_FAULT_CRASH))
 			return false;
 	return sim_host_live(link) && sim_node_of_link(link)->state == SIM_NODE_UP;
 }
@@ -281,7 +299,7 @@ static void calm_fired(struct nvhi_timer *timer)
 		if (!link_is_well(link))
 			*since = NVHI_NEVER;
 		else if (*since == NVHI_NEVER)
-			*since = sim.now + SIM_S;
+			*since = sim.now + recovery();
 	}
 	check_calm();
 	nvhi_timer_arm(sim_world.world, timer, CALM_CHECK_NS);

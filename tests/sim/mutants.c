@@ -8,6 +8,8 @@
 
 void __real_nvhi_part_done(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl);
 void __wrap_nvhi_part_done(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl);
+uint8_t __real_nvhi_ctrlr_ana_state(const struct nvhi_ctrlr *ctrlr, uint32_t group);
+uint8_t __wrap_nvhi_ctrlr_ana_state(const struct nvhi_ctrlr *ctrlr, uint32_t group);
 enum nvhi_verdict __real_nvhi_classify(const struct nvhi_outcome *o, uint32_t *ret_delay_ms);
 enum nvhi_verdict __wrap_nvhi_classify(const struct nvhi_outcome *o, uint32_t *ret_delay_ms);
 void __real_nvhi_io_rewind(struct nvhi_io *io, uint64_t next);
@@ -52,4 +54,15 @@ enum nvhi_verdict __wrap_nvhi_classify(const struct nvhi_outcome *o, uint32_t *r
 		*ret_delay_ms = o->crdt[crd % 3] * 100u;
 	}
 	return verdict;
+}
+
+/* What the log has not told is taken for optimized. */
+uint8_t __wrap_nvhi_ctrlr_ana_state(const struct nvhi_ctrlr *ctrlr, uint32_t group)
+{
+	uint8_t state = __real_nvhi_ctrlr_ana_state(ctrlr, group);
+
+	if (sim.mutant != SIM_MUTANT_ANA || state != NVHI_ANA_UNKNOWN)
+		return state;
+	sim.mutations++;
+	return NVH_ANA_OPTIMIZED;
 }

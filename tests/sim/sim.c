@@ -27,6 +27,7 @@ const char *const sim_mutant_names[SIM_MUTANT_COUNT] = {
 	[SIM_MUTANT_TORN] = "torn",
 	[SIM_MUTANT_GHOST] = "ghost",
 	[SIM_MUTANT_CRD] = "crd",
+	[SIM_MUTANT_ANA] = "ana",
 };
 
 /* ---- trace ----------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
  * and looked through for anything left.
  */
 #include "tests/sim/world.h"
+#include "tests/sim/anawatch.h"
 
 #include <string.h>
 
@@ -179,6 +180,7 @@ static void world_make(void)
 	sim_net_init(sim_world.plan.capacity);
 	draw_links();
 	sim_check_init();
+	sim_anawatch_init();
 	draw_nodes();
 	draw_disks();
 	for (uint32_t i = 0; i < sim.count; i++)

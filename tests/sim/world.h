@@ -29,7 +29,8 @@
 	X(RESET, host resets a controller)                                                         \
 	X(DISCONNECT, host disconnects)                                                            \
 	X(NS_REMOVE, namespace removed)                                                            \
-	X(RESIZE, namespace resized)
+	X(RESIZE, namespace resized)                                                               \
+	X(LOG, ANA log unreadable)
 
 enum sim_fault_kind {
 #define X(upper, lower) SIM_FAULT_##upper,
