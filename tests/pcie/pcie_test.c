@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <nvhost/nvhost.h>
 
@@ -41,6 +42,19 @@ const struct nvhi_transport *__wrap_nvhi_transport_by_type(enum nvh_trtype trtyp
 
 /* ---- fixture ----------------------------------------------------------------------------- */
 
+static int noticed_type;
+
+static void on_notice(void *arg, struct nvh_ctrlr *from, uint8_t type, uint8_t info, uint8_t lid)
+{
+	(void)arg;
+	(void)from;
+	(void)info;
+	(void)lid;
+	noticed_type = type;
+}
+
+static const struct nvh_host_events host_events = {.ctrlr_notice = on_notice};
+
 static void begin(unsigned int reactor_count)
 {
 	struct nvh_host_opts opts = {
@@ -48,6 +62,7 @@ static void begin(unsigned int reactor_count)
 		.hostnqn = "nqn.2014-08.org.nvmexpress:uuid:11111111-2222-3333-4444-555555555555",
 		.reactors = reactors,
 		.nr_reactors = reactor_count,
+		.events = &host_events,
 	};
 	const char *why = "out of memory";
 
@@ -218,6 +233,45 @@ static void a_controller_left_enabled_is_taken_over(void)
 	bus->ops->write32(bus, NVH_REG_CC, NVH_CC_EN | 6u << 16 | 4u << 20);
 	CU_ASSERT_EQUAL_FATAL(bus->ops->read32(bus, NVH_REG_CSTS) & NVH_CSTS_RDY, NVH_CSTS_RDY);
 	CU_ASSERT_EQUAL(connect_to(QTEST_NQN), 0);
+	end();
+}
+
+static void an_idle_controller_lets_its_reactor_sleep(void)
+{
+	struct timespec before, after;
+	uint64_t end_ms;
+
+	begin_connected(1, 1);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+	end_ms = nvh_test_ms() + 1000;
+	while (nvh_test_ms() < end_ms)
+		nvh_reactor_run(reactors[0], 100);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+	CU_ASSERT((after.tv_sec - before.tv_sec) * 1000000000ll + after.tv_nsec - before.tv_nsec <
+		  200000000ll);
+	end();
+}
+
+static int set_feature(uint8_t fid, uint32_t value)
+{
+	struct nvh_cmd cmd = {.opc = NVH_ADM_SET_FEATURES};
+	struct nvh_cpl cpl;
+	int err;
+
+	nvh_le32_put(&cmd.cdw10, fid);
+	nvh_le32_put(&cmd.cdw11, value);
+	err = nvh_admin_sync(ctrlr, &cmd, NULL, 0, WAIT_MS, &cpl);
+	return err ? err : nvh_status_to_errno(&cpl);
+}
+
+static void an_asynchronous_event_arrives_without_an_interrupt(void)
+{
+	begin_connected(1, 1);
+	noticed_type = -1;
+	CU_ASSERT_EQUAL(set_feature(NVH_FID_AEC, 0x3), 0); /* SMART: spare, temperature */
+	CU_ASSERT_EQUAL(set_feature(NVH_FID_TEMP_THRESH, 273), 0); /* 0 degrees Celsius */
+	CU_ASSERT(NVH_RUN_UNTIL(reactors[0], noticed_type >= 0, WAIT_MS));
+	CU_ASSERT_EQUAL(noticed_type, 1); /* SMART / health */
 	end();
 }
 
@@ -652,6 +706,8 @@ static const struct nvh_test tests[] = {
 	NVH_TEST(another_subsystem_is_refused_with_its_name),
 	NVH_TEST(a_device_that_is_gone_is_refused),
 	NVH_TEST(a_controller_left_enabled_is_taken_over),
+	NVH_TEST(an_idle_controller_lets_its_reactor_sleep),
+	NVH_TEST(an_asynchronous_event_arrives_without_an_interrupt),
 	NVH_TEST(any_size_of_any_memory_reads_back),
 	NVH_TEST(blocks_of_4096_read_back),
 	NVH_TEST(memory_that_the_device_reaches_is_used_in_place_at_any_alignment),
