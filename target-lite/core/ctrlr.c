@@ -219,6 +219,11 @@ static void ctrlr_kato_expired(struct nvhi_timer *timer)
 	nvhi_log(WARN, TARGET, "%s: no keep-alive from %s for %u ms: disconnecting", ctrlr->name,
 		 ctrlr->hostnqn, ctrlr->kato_ms);
 	ctrlr->csts |= NVH_CSTS_CFS;
+	tl_ctrlr_kill(ctrlr);
+}
+
+void tl_ctrlr_kill(struct tl_ctrlr *ctrlr)
+{
 	atomic_store(&ctrlr->enabled, false);
 	if (!atomic_exchange(&ctrlr->dying, true))
 		nvhi_reactor_post(ctrlr->subsystem->target->mgmt, &ctrlr->kill_msg);

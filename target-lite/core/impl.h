@@ -32,6 +32,8 @@ void tl_request_track(struct tl_request *req);
 void tl_request_reply(struct tl_request *req, const void *data, size_t len);
 /* A subsystem's command again, after it was held. */
 void tl_request_dispatch(struct tl_request *req);
+/* Executes a command that a fault let go; also that of a queue pair which has ended since. */
+void tl_request_run(struct tl_request *req);
 static inline struct tl_ctrlr *tl_request_ctrlr(const struct tl_request *req)
 {
 	return req->qpair->ctrlr;
@@ -104,6 +106,8 @@ extern struct nvhi_fsm tl_qpair_fsm;
 /* Admin reactor: the admin queue is live / is closing. */
 void tl_ctrlr_admin_start(struct tl_ctrlr *ctrlr, uint32_t kato_ms);
 void tl_ctrlr_admin_stop(struct tl_ctrlr *ctrlr);
+/* Any reactor, while the controller has queues: ends it as its keep-alive timer does. */
+void tl_ctrlr_kill(struct tl_ctrlr *ctrlr);
 void tl_ctrlr_set_kato(struct tl_ctrlr *ctrlr, uint32_t kato_ms);
 void tl_ctrlr_keep_alive(struct tl_ctrlr *ctrlr);
 void tl_ctrlr_log_error(struct tl_ctrlr *ctrlr, const struct tl_request *req, unsigned int status);

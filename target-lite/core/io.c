@@ -261,7 +261,9 @@ void tl_io_exec(struct tl_request *req)
 
 	tl_count(&ctrlr->groups[qpair->group->index].commands, 1);
 	tl_count(&qpair->group->stats.completed_io, 1);
-	if (__builtin_expect(!atomic_load_explicit(&ctrlr->enabled, memory_order_relaxed), 0)) {
+	/* One that a fault held past its connection's end is executed all the same. */
+	if (__builtin_expect(!atomic_load_explicit(&ctrlr->enabled, memory_order_relaxed), 0) &&
+	    !tl_qpair_closing(qpair)) {
 		tl_request_complete(req, TL_DNR(NVH_ST_CMD_SEQUENCE));
 		return;
 	}

@@ -10,6 +10,7 @@
 #include "base/spec/nvme_feature.h"
 #include "base/spec/nvmf.h"
 #include "target-lite/core/impl.h"
+#include "target-lite/fault/fault.h"
 
 /* ---- what a command moves ------------------------------------------------------------------- */
 
@@ -96,6 +97,8 @@ bool tl_request_is_inline(const struct tl_qpair *qpair, const struct nvh_cmd *cm
 
 	if (qpair->qid == 0 || qpair->state != TL_QPAIR_LIVE || qpair->gs->hold)
 		return false;
+	if (__builtin_expect(qpair->group->faults != NULL, 0))
+		return false; /* it may have to wait */
 	if (cmd->opc != NVH_OPC_WRITE && cmd->opc != NVH_OPC_READ)
 		return false;
 	if (cmd->flags & NVH_CMD_FUSE_MASK)
@@ -135,6 +138,7 @@ static void request_start(struct tl_request *req)
 	req->pair = NULL;
 	req->scratch = NULL;
 	req->abort = false;
+	req->fault_after = false;
 	req->data_len = 0;
 	memset(&req->cpl, 0, sizeof(req->cpl));
 	nvhi_list_init(&req->link);
@@ -150,6 +154,29 @@ void tl_request_exec(struct tl_request *req)
 
 	assert(!tl_qpair_closing(qpair));
 	request_start(req);
+	if (__builtin_expect(qpair->group->faults != NULL, 0)) {
+		req->fault_done = false;
+		req->fault_status = 0;
+		req->fault_ms = 0;
+		if (tl_fault_on_exec(req))
+			return;
+	}
+	tl_request_run(req);
+}
+
+void tl_request_run(struct tl_request *req)
+{
+	struct tl_qpair *qpair = req->qpair;
+
+	if (__builtin_expect(tl_qpair_closing(qpair), 0)) { /* a fault held it past the end */
+		req->state = TL_REQ_ACTIVE;
+		if (req->cmd.opc == NVH_ADM_FABRICS || qpair->qid == 0 || !qpair->ctrlr)
+			tl_request_complete(req, NVH_ST_ABORTED_SQ_DELETION);
+		else
+			tl_request_dispatch(req);
+		return;
+	}
+	req->state = TL_REQ_ACTIVE;
 	if (req->cmd.opc == NVH_ADM_FABRICS) {
 		tl_fabrics_exec(req);
 		return;
@@ -174,6 +201,8 @@ void tl_request_complete(struct tl_request *req, unsigned int status)
 	struct tl_qpair *qpair = req->qpair;
 
 	assert(req->state != TL_REQ_DONE && req->state != TL_REQ_FREE);
+	if (__builtin_expect(req->fault_after, 0) && tl_fault_on_complete(req, &status))
+		return;
 	if (__builtin_expect(status != 0, 0)) {
 		req->data_len = 0;
 		if (qpair->ctrlr && status & 0x7ff)

@@ -50,7 +50,10 @@ struct tl_qpair {
 	struct nvhi_msg disconnect_msg;
 	struct tl_ctrlr *granted; /* management reactor: Connect's answer */
 	bool disconnect_posted;   /* management reactor */
-	bool attached;            /* on the controller's list (management reactor wrote it) */
+	bool fault_dropped;       /* fault_msg is on its way */
+	struct nvhi_msg fault_msg;
+	uint64_t fault_id; /* what muted it */
+	bool attached;     /* on the controller's list (management reactor wrote it) */
 };
 
 /* Group reactor. The transport fills transport, group, listen_addr and peer first. */
@@ -98,6 +101,12 @@ struct tl_request {
 	void *scratch; /* a second buffer, freed at the end */
 	struct iovec scratch_iov;
 	bool abort; /* asked to end early */
+	/* target-lite/fault. */
+	bool fault_after; /* completes differently */
+	bool fault_done;  /* was executed, its completion waits */
+	uint16_t fault_status;
+	uint32_t fault_ms;
+	uint64_t fault_due, fault_id;
 };
 
 /* What a command moves: bytes the SGL describes, direction by opcode. Returns 0 or an NVMe status

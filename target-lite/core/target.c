@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "target-lite/core/impl.h"
+#include "target-lite/fault/fault.h"
 
 void tl_transport_opts_default(struct tl_transport_opts *opts)
 {
@@ -81,6 +82,7 @@ int tl_target_create(const struct tl_target_opts *opts, struct nvh_reactor *cons
 	nvhi_list_init(&target->listeners);
 	nvhi_list_init(&target->subsystems);
 	nvhi_list_init(&target->referrals);
+	nvhi_list_init(&target->faults);
 	tl_bdevs_init(&target->bdevs);
 	ret = target_make_discovery(target);
 	if (ret)
@@ -248,6 +250,7 @@ void tl_target_stop(struct tl_target *target, tl_done_fn done, void *arg)
 	target->stopping = true;
 	target->stopped = done;
 	target->stopped_arg = arg;
+	tl_faults_stop(target);
 	/* The discovery subsystem is always there, so tl_target_check_stopped gets its turn. */
 	nvhi_list_for_each(ss, &target->subsystems, link) {
 		if (!ss->deleting)
@@ -264,6 +267,7 @@ void tl_target_destroy(struct tl_target *target)
 		nvhi_list_del(&r->link);
 		free(r);
 	}
+	tl_faults_done(target);
 	free(target->groups);
 	free(target);
 }

@@ -87,6 +87,13 @@ struct tl_transport_opts {
 };
 void tl_transport_opts_default(struct tl_transport_opts *opts);
 
+/* What a queue pair's transport leaves undone (target-lite/fault). */
+enum tl_mute {
+	TL_MUTE_NOTHING,
+	TL_MUTE_READING,
+	TL_MUTE_ALL, /* neither reads nor sends */
+};
+
 /* What a transport implements. */
 struct tl_transport_ops {
 	enum tl_trtype trtype;
@@ -107,6 +114,10 @@ struct tl_transport_ops {
 	/* Close the connection; the transport calls tl_qpair_close, perhaps later. Qpair's reactor.
 	 */
 	void (*disconnect)(struct tl_qpair *qpair);
+	/* The same, nothing more is sent and the peer sees a reset. May be NULL. */
+	void (*reset)(struct tl_qpair *qpair);
+	/* The connection stays. Also inside tl_request_exec (but for NOTHING). May be NULL. */
+	void (*mute)(struct tl_qpair *qpair, enum tl_mute mute);
 	/* Nothing refers to the qpair any more: free it. Qpair's reactor. */
 	void (*release)(struct tl_qpair *qpair);
 	/* Frees the transport; no listener, group or qpair is left. Management reactor. */
@@ -151,6 +162,8 @@ struct tl_poll_group {
 	struct tl_group_stats stats;
 	void *transport_data[4]; /* by transport->slot; NULL: that transport could not start here */
 	bool stopping, stopped;
+	struct tl_fault_group *faults;      /* NULL unless there are rules: the I/O path's branch */
+	struct tl_fault_group *fault_store; /* the same, once there were any */
 	struct nvhi_msg msg;
 };
 
@@ -180,6 +193,9 @@ struct tl_target {
 	struct nvhi_list listeners;  /* struct tl_listener */
 	struct nvhi_list subsystems; /* struct tl_subsystem, the discovery subsystem first */
 	struct nvhi_list referrals;  /* struct tl_referral */
+	struct nvhi_list faults;     /* struct tl_fault */
+	uint32_t fault_count;
+	uint64_t fault_last; /* the last id given */
 	struct tl_bdevs bdevs;
 	uint64_t genctr;  /* of the discovery log */
 	uint16_t crdt[3]; /* units of 100 ms */

@@ -42,6 +42,7 @@ extern const struct nvhi_rpc_method tl_rpc_ctrlr_methods[];
 extern const struct nvhi_rpc_method tl_rpc_discovery_methods[];
 extern const struct nvhi_rpc_method tl_rpc_bdev_methods[];
 extern const struct nvhi_rpc_method tl_rpc_bdev_create_methods[];
+extern const struct nvhi_rpc_method tl_rpc_fault_methods[];
 
 /* ---- parameters (common.c) ---------------------------------------------------------------- */
 

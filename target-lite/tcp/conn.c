@@ -91,6 +91,16 @@ int tl_tcp_connected(struct tl_qpair *qpair, uint32_t entries)
 	return 0;
 }
 
+/* A connection that is muted hears of its end only. */
+static unsigned int conn_wanted(const struct tl_tcp_conn *conn)
+{
+	if (conn->mute == TL_MUTE_ALL)
+		return 0;
+	if (conn->tx.blocked)
+		return NVHI_WRITABLE;
+	return conn->mute ? 0 : NVHI_READABLE;
+}
+
 /* ---- the end -------------------------------------------------------------------------------- */
 
 static void conn_free(struct tl_tcp_conn *conn)
@@ -115,7 +125,7 @@ static void conn_drop_outside(struct tl_tcp_conn *conn)
 	conn->r2ts = 0;
 }
 
-void tl_tcp_conn_close(struct tl_tcp_conn *conn)
+static void conn_end(struct tl_tcp_conn *conn, bool abort)
 {
 	struct nvh_reactor *reactor = conn->tg->group->reactor;
 
@@ -124,11 +134,40 @@ void tl_tcp_conn_close(struct tl_tcp_conn *conn)
 	conn_set_state(conn, TL_TCP_CONN_CLOSED);
 	nvhi_timer_cancel(reactor, &conn->watch);
 	nvhi_reactor_undefer(reactor, &conn->flush);
-	conn->stream->ops->close(conn->stream, false);
+	conn->stream->ops->close(conn->stream, abort);
 	conn->stream = NULL;
 	conn_drop_outside(conn);
 	tl_tcp_tx_drop(conn);
 	tl_qpair_close(&conn->qpair);
+}
+
+void tl_tcp_conn_close(struct tl_tcp_conn *conn)
+{
+	conn_end(conn, false);
+}
+
+void tl_tcp_reset(struct tl_qpair *qpair)
+{
+	conn_end(tl_tcp_conn_of(qpair), true);
+}
+
+void tl_tcp_mute(struct tl_qpair *qpair, enum tl_mute mute)
+{
+	struct tl_tcp_conn *conn = tl_tcp_conn_of(qpair);
+
+	if (conn->state >= TL_TCP_CONN_LINGER)
+		return;
+	conn->mute = mute;
+	if (mute && conn->eager) {
+		conn->eager = false;
+		conn->stream->ops->set_eager(conn->stream, false);
+	}
+	conn->stream->ops->want(conn->stream, conn_wanted(conn));
+	if (mute)
+		return;
+	tl_tcp_flush(conn);
+	if (conn->state == TL_TCP_CONN_READY)
+		tl_tcp_conn_watch(conn);
 }
 
 void tl_tcp_disconnect(struct tl_qpair *qpair)
@@ -218,7 +257,7 @@ static void conn_watch_fired(struct nvhi_timer *timer)
 		tl_tcp_conn_close(conn);
 		return;
 	}
-	stalled = conn_stalled(conn);
+	stalled = conn->mute ? NULL : conn_stalled(conn);
 	if (stalled) {
 		nvhi_log(WARN, TCP, "%s: the host %s for %u ms: closing", conn->qpair.peer, stalled,
 			 tl_tcp_opts(conn)->stall_ms);
@@ -247,9 +286,9 @@ static int conn_event(struct nvhi_stream *stream, unsigned int events)
 	struct tl_tcp_conn *conn = stream->owner;
 	int done = 0;
 
-	if (events & NVHI_WRITABLE && conn->tx.blocked) {
+	if (events & NVHI_WRITABLE && conn->tx.blocked && conn->mute != TL_MUTE_ALL) {
 		conn->tx.blocked = false;
-		stream->ops->want(stream, NVHI_READABLE);
+		stream->ops->want(stream, conn_wanted(conn));
 		tl_tcp_flush(conn);
 		done = 1;
 	}

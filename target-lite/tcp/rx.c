@@ -352,6 +352,8 @@ static void rx_parse(struct tl_tcp_conn *conn)
 /* While bytes keep coming the socket is tried without asking; after some vain tries no more. */
 static void rx_eager(struct tl_tcp_conn *conn, bool got)
 {
+	if (conn->mute)
+		return;
 	if (got) {
 		conn->idle_tries = 0;
 		if (!conn->eager) {
@@ -370,7 +372,7 @@ int tl_tcp_rx(struct tl_tcp_conn *conn)
 	int done = 0;
 
 	conn->in_pass = true;
-	while (done < RX_READS_PER_PASS && !conn->tx.blocked) {
+	while (done < RX_READS_PER_PASS && !conn->tx.blocked && !conn->mute) {
 		int n = nvhi_pdu_rx_window(&conn->rx, iov, 3);
 		size_t room = nvhi_iov_length(iov, (uint32_t)n);
 		ssize_t got = conn->stream->ops->readv(conn->stream, iov, n);

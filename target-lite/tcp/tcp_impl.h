@@ -107,6 +107,7 @@ struct tl_tcp_conn {
 	bool in_pass;               /* receiving: responses leave at its end */
 	bool r2t_pending;           /* an R2T found no room */
 	bool eager;
+	enum tl_mute mute;  /* a fault's */
 	uint8_t idle_tries; /* eager tries in a row that found nothing */
 	struct nvhi_pdu_params params;
 	struct nvhi_pdu_rx rx;
@@ -159,6 +160,8 @@ void tl_tcp_conn_watch(struct tl_tcp_conn *conn);
 
 int tl_tcp_connected(struct tl_qpair *qpair, uint32_t entries);
 void tl_tcp_disconnect(struct tl_qpair *qpair);
+void tl_tcp_reset(struct tl_qpair *qpair);
+void tl_tcp_mute(struct tl_qpair *qpair, enum tl_mute mute);
 void tl_tcp_release(struct tl_qpair *qpair);
 
 struct tl_tcp_req *tl_tcp_req_get(struct tl_tcp_conn *conn);

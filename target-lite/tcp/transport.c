@@ -170,6 +170,8 @@ static const struct tl_transport_ops tcp_ops = {
 	.complete = tl_tcp_complete,
 	.connected = tl_tcp_connected,
 	.disconnect = tl_tcp_disconnect,
+	.reset = tl_tcp_reset,
+	.mute = tl_tcp_mute,
 	.release = tl_tcp_release,
 	.destroy = tcp_destroy,
 };

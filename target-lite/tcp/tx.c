@@ -239,7 +239,7 @@ void tl_tcp_flush(struct tl_tcp_conn *conn)
 {
 	struct tl_tcp_tx *tx = &conn->tx;
 
-	if (tx->blocked)
+	if (tx->blocked || conn->mute == TL_MUTE_ALL)
 		return;
 	while (tx->head < tx->tail) {
 		ssize_t sent = conn->stream->ops->writev(conn->stream, &tx->iov[tx->head],

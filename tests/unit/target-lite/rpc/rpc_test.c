@@ -117,6 +117,15 @@ static void a_failing_call_changes_nothing(void)
 		{"nvmf_create_subsystem", "{\"nqn\":\"" NQN "2\",\"passthrough\":true}",
 		 "passthrough"},
 		{"nvmf_delete_subsystem", "{\"nqn\":\"" NQN "2\"}", "there is no subsystem"},
+		{"fault_add", "{\"kind\":\"delay\"}", "ms"},
+		{"fault_add", "{\"kind\":\"hold\",\"ms\":5}", "ms"},
+		{"fault_add", "{\"kind\":\"status\"}", "sc"},
+		{"fault_add", "{\"kind\":\"silence\",\"sc\":5}", "sc"},
+		{"fault_add", "{\"kind\":\"silence\",\"probability\":1.5}", "probability"},
+		{"fault_add", "{\"kind\":\"silence\",\"seed\":1}", "seed"},
+		{"fault_add", "{\"kind\":\"silence\",\"outlive\":true}", "outlive"},
+		{"fault_clear", "{\"id\":1}", "there is no fault"},
+		{"fault_release", "{\"id\":1}", "there is no fault"},
 		{"nvmf_delete_subsystem", "{\"nqn\":\"nqn.2014-08.org.nvmexpress.discovery\"}",
 		 "discovery"},
 		{"nvmf_subsystem_add_ns",
@@ -238,6 +247,31 @@ static void a_failing_call_changes_nothing(void)
 }
 
 /* ---- what they do ------------------------------------------------------------------------- */
+
+static void faults_are_listed_until_they_are_cleared(void)
+{
+	struct rpc_target t;
+
+	rpc_target_start(&t, false);
+	RPC_GIVES(&t, "fault_list", NULL, "[]");
+	RPC_GIVES(&t, "fault_add",
+		  "{\"kind\":\"status\",\"sct\":3,\"sc\":2,\"crd\":1,\"dnr\":true,\"nsid\":1}",
+		  "1");
+	RPC_GIVES(&t, "fault_add",
+		  "{\"kind\":\"delay\",\"ms\":7,\"at\":\"completion\",\"probability\":0.5,"
+		  "\"seed\":9,\"count\":2,\"qid\":0,\"cntlid\":3,\"opcode\":24}",
+		  "2");
+	RPC_OK(&t, "fault_list", NULL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(rpc_text, "\"sct\":3,\"sc\":2,\"crd\":1,\"dnr\":true"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(rpc_text, "\"cntlid\":3,\"qid\":0,\"opcode\":24"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(rpc_text, "\"seed\":9,\"ms\":7,\"at\":\"completion\""));
+	RPC_GIVES(&t, "fault_release", "{\"id\":2}", "0");
+	RPC_GIVES(&t, "fault_clear", "{\"id\":1}", "0");
+	RPC_FAILS(&t, "fault_clear", "{\"id\":1}", NVHI_RPC_INVALID_PARAMS, "there is no fault 1");
+	RPC_GIVES(&t, "fault_clear", NULL, "0");
+	RPC_GIVES(&t, "fault_list", NULL, "[]");
+	rpc_target_stop(&t);
+}
 
 static void a_namespace_is_added_listed_and_removed(void)
 {
@@ -417,6 +451,7 @@ static void calls_wait_for_framework_start_init(void)
 
 NVH_UNIT_MAIN("target-lite/rpc", NVH_TEST(every_method_refuses_an_unknown_parameter_by_name),
 	      NVH_TEST(every_method_is_in_the_reference), NVH_TEST(a_failing_call_changes_nothing),
+	      NVH_TEST(faults_are_listed_until_they_are_cleared),
 	      NVH_TEST(a_namespace_is_added_listed_and_removed),
 	      NVH_TEST(deleting_a_bdev_takes_its_namespace_away),
 	      NVH_TEST(a_null_bdev_is_resized_in_mib), NVH_TEST(a_file_is_rescanned),
