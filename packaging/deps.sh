@@ -11,7 +11,10 @@ case "$1" in
 build) want=$build ;;
 test) want=$test ;;
 fuzz) want="$test clang libclang-rt-dev" ;;
-vm) want="$test qemu-system-x86 qemu-system-common nvme-cli busybox kmod cpio xz-utils zstd util-linux" ;;
+vm)
+	want="$test qemu-system-x86 qemu-system-common nvme-cli kmod cpio xz-utils zstd util-linux"
+	command -v busybox >/dev/null || want="$want busybox" # busybox-static will do as well
+	;;
 *)
 	echo "usage: deps.sh build|test|fuzz|vm" >&2
 	exit 2
