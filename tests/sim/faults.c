@@ -90,12 +90,12 @@ static void fault_over(struct fault *fault)
 	sim_world.faults_on--;
 }
 
-/* A node boots when it is down; a namespace can be added when it is gone. */
+/* A node boots when it is down; a namespace or listener can be added when it is gone. */
 static bool can_mend(const struct fault *fault)
 {
 	if (fault->kind == SIM_FAULT_CRASH)
 		return sim_node_of_link(fault->link)->state == SIM_NODE_DOWN;
-	if (fault->kind == SIM_FAULT_NS_REMOVE)
+	if (fault->kind == SIM_FAULT_NS_REMOVE || fault->kind == SIM_FAULT_LISTENER)
 		return sim_nodes_idle();
 	return true;
 }
