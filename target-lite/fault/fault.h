@@ -1,7 +1,7 @@
 /*
  * Faults on command: a table of rules, the same in every poll group, that is asked once for each
  * command before it is executed. Rules are made and removed on the management reactor and reach the
- * groups by message; an empty table costs the I/O path one predictable branch (group->faults is
+ * groups by message; an empty table costs a command a few predictable tests (group->faults is
  * NULL). A command that is held or delayed is on the list of its group; what an after-fault does to
  * it is noted in the request until it completes.
  */
