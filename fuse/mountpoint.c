@@ -99,27 +99,54 @@ static struct mountpoint_job *job_new(struct nvh_reactor *home, const char *path
 
 /* ---- unmount ---------------------------------------------------------------------------------------- */
 
+/* The first line a program wrote to `fd`, without its end; what follows is read and dropped. */
+static void read_words(int fd, char *words, size_t len)
+{
+	char rest[256];
+	size_t have = 0;
+	ssize_t n;
+
+	while ((n = read(fd, words + have, len - 1 - have)) > 0 || (n < 0 && errno == EINTR))
+		if (n > 0 && (have += (size_t)n) == len - 1)
+			break;
+	while (read(fd, rest, sizeof(rest)) > 0)
+		;
+	words[have] = '\0';
+	words[strcspn(words, "\n")] = '\0';
+}
+
+/* fusermount3 tells only in words why it failed: they go to the log, and say which errno it was. */
 static int fusermount_detach(const char *path, bool lazy)
 {
-	const char *argv[] = {"fusermount3", "-u", "-q", lazy ? "-z" : "--", lazy ? "--" : path,
+	const char *argv[] = {"fusermount3", "-u", lazy ? "-z" : "--", lazy ? "--" : path,
 			      lazy ? path : NULL, NULL};
-	posix_spawn_file_actions_t quiet;
-	int status = -1, err;
+	posix_spawn_file_actions_t actions;
+	char words[256];
+	int status = -1, err, said[2];
 	pid_t pid;
 
-	err = posix_spawn_file_actions_init(&quiet);
-	if (err)
-		return -err;
-	posix_spawn_file_actions_addopen(&quiet, STDERR_FILENO, "/dev/null", 1 /* O_WRONLY */, 0);
-	err = posix_spawnp(&pid, "fusermount3", &quiet, NULL, (char *const *)(uintptr_t)argv,
-			   environ);
-	posix_spawn_file_actions_destroy(&quiet);
+	if (pipe2(said, O_CLOEXEC) < 0)
+		return -errno;
+	err = posix_spawn_file_actions_init(&actions);
+	if (!err) {
+		posix_spawn_file_actions_adddup2(&actions, said[1], STDERR_FILENO);
+		err = posix_spawnp(&pid, "fusermount3", &actions, NULL,
+				   (char *const *)(uintptr_t)argv, environ);
+		posix_spawn_file_actions_destroy(&actions);
+	}
+	close(said[1]);
+	if (!err)
+		read_words(said[0], words, sizeof(words));
+	close(said[0]);
 	if (err)
 		return -err;
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EBUSY;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	nvhi_log(INFO, FUSE, "%s", words);
+	return strstr(words, strerror(EBUSY)) ? -EBUSY : -EIO;
 }
 
 static int detach(const char *path, bool lazy)

@@ -14,7 +14,8 @@ check: all examples unit $(SIM_TEST) $(PCIE_TEST) test-deps
 	@$(E2E_ENV) tests/run.sh tests/layering.py $(UNIT_TESTS) $(SIM_TEST) $(PCIE_TEST) $(sort $(filter-out tests/e2e/lib.%,$(E2E_TESTS)))
 test-deps:
 	@packaging/deps.sh test
-$(patsubst %.c,$(B)/%.o,$(UNIT_SRCS)) $(UNIT_FRAME_OBJS) $(UNIT_HELPER_OBJS): | test-deps
+# Whatever includes CUnit waits until it is installed.
+$(call objects,$(UNIT_SRCS) $(wildcard tests/pcie/*.c)) $(UNIT_FRAME_OBJS) $(UNIT_HELPER_OBJS): | test-deps
 check-layering:
 	@tests/layering.py
 check-asan:

@@ -24,6 +24,7 @@ class Operators:
     def __init__(self, rng, target, folder):
         self.rng, self.target, self.folder = rng, target, folder
         self.stable = None  # a subsystem whose namespace 1 and hosts are left alone
+        self.depth = 0  # of configurations in configurations: the parser takes only so many levels
         self.ports = ["0", "0", str(20000 + rng.randrange(20000))]
 
     def addr(self):
@@ -91,9 +92,16 @@ class Operators:
             lambda: ("bdev_aio_rescan", {"name": bdev}),
             lambda: ("bdev_get_bdevs", rng.choice([{}, {"name": bdev, "timeout": 5}])),
             lambda: ("save_config", {}),
-            lambda: ("load_config", {"subsystems": [{"subsystem": "x", "config": [
-                dict(zip(("method", "params"), self.request())) for _ in range(4)]}]}),
+            lambda: ("load_config", self.config()),
         ])()
+
+    def config(self):
+        if self.depth == 2:
+            return {"subsystems": []}
+        self.depth += 1
+        calls = [dict(zip(("method", "params"), self.request())) for _ in range(4)]
+        self.depth -= 1
+        return {"subsystems": [{"subsystem": "x", "config": calls}]}
 
 
 def dial(target):
