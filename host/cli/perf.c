@@ -106,6 +106,43 @@ static int perf_make_host(struct perf *p)
 	return rc ? nvc_fail("cannot start a thread: %s", strerror(-rc)) : 0;
 }
 
+/* ADDR, ADDR:PORT or [ADDR]:PORT; without a port the first path's. `text` is cut up. */
+static void perf_path_addr(char *text, struct nvh_connect_opts *opts)
+{
+	char *colon = strrchr(text, ':'), *bracket = strchr(text, ']');
+
+	if (bracket) {
+		colon = bracket[1] == ':' ? bracket + 1 : NULL;
+		*bracket = 0;
+		text++;
+	} else if (colon && strchr(text, ':') != colon) {
+		colon = NULL; /* a bare IPv6 address */
+	}
+	if (colon) {
+		*colon = 0;
+		opts->trsvcid = colon + 1;
+	}
+	opts->traddr = text;
+}
+
+/* Further paths to the same namespaces, all options but the address as for the first. */
+static int perf_connect_paths(struct perf *p, const struct nvh_connect_opts *first)
+{
+	char *text = strdup(p->cmd.paths), *save = NULL, err[1024] = "";
+	struct nvh_ctrlr *ctrlr;
+	int rc = text ? 0 : -ENOMEM;
+
+	for (char *one = text ? strtok_r(text, ",", &save) : NULL; one && !rc;
+	     one = strtok_r(NULL, ",", &save)) {
+		struct nvh_connect_opts opts = *first;
+
+		perf_path_addr(one, &opts);
+		rc = nvh_connect_sync(p->host, &opts, &ctrlr, err, sizeof(err));
+	}
+	free(text);
+	return rc ? nvc_fail("--paths: %s", err[0] ? err : strerror(-rc)) : 0;
+}
+
 static int perf_connect(struct perf *p)
 {
 	struct nvh_connect_opts opts;
@@ -123,6 +160,8 @@ static int perf_connect(struct perf *p)
 	rc = nvh_connect_sync(p->host, &opts, &ctrlr, err, sizeof(err));
 	if (rc)
 		return nvc_fail("%s", err[0] ? err : strerror(-rc));
+	if (p->cmd.paths && perf_connect_paths(p, &opts))
+		return 1;
 	snprintf(name, sizeof(name), "%s:%u", p->cmd.params.nqn, p->cmd.nsid ? p->cmd.nsid : 1);
 	p->ns = nvh_ns_find(p->host, name);
 	return p->ns ? 0 : nvc_fail("%s: no such namespace (nvhost list-ns shows them)", name);

@@ -30,6 +30,7 @@ struct perf_cmd {
 	struct perf_opts opts;
 	struct nvd_params params;
 	const char *device; /* NULL: params tell the address */
+	const char *paths;  /* further addresses, "ADDR[:PORT],..."; NULL: none */
 	uint32_t nsid;      /* 0: the device's, else 1 */
 	enum nvc_format format;
 };

@@ -123,6 +123,8 @@ int perf_cmd_parse(struct perf_cmd *p, int argc, char **argv)
 		NVC_FLAG("poll", 0, &p->opts.poll, "never sleep"),
 		NVC_NUMBER("randseed", 0, U32, &p->opts.seed, "of offsets and data (1)"),
 		NVC_NUMBER("nsid", 0, U32, &p->nsid, "the namespace (1)"),
+		NVC_STRING("paths", 0, "ADDR[:PORT],...", &p->paths,
+			   "further addresses of the subsystem to connect to"),
 		NVC_STRING("output-format", 'o', "FMT", &format_text, "Output format: normal|json"),
 		NVC_FLAG("yes", 'y', &ignored, "accepted: writing needs no confirmation"),
 		NVC_CONNECT_OPTS(p->params),

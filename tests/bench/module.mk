@@ -16,3 +16,8 @@ HELP += bench-programs "the benches below the library (tests/bench)"
 bench: all bench-programs test-deps
 	@$(E2E_ENV) BENCH_BIN=$(CURDIR)/$(B)/tests/bench tests/bench/bench.py
 HELP += bench "IOPS, latency and CPU through the library and FUSE (SPDK_DIR= compares)"
+
+.PHONY: bench-failover
+bench-failover: all test-deps
+	@$(E2E_ENV) tests/bench/failover.py
+HELP += bench-failover "the longest stall when a path is cut, falls silent, flips (RUNS=20; root, nft)"

@@ -167,6 +167,11 @@ def perf(env, target):
     result = env.json("perf", *target.at, "-n", NQN, "--nsid", "2", "--rw", "write", "--bs",
                       "128k", "--size", "16M", "--iodepth", "4", "-g", "-G")
     assert result["write"]["bytes"] == 16 << 20, result["write"]
+    result = env.json("perf", *target.at, "-n", NQN, "-D", "--paths", f"{target.addr}:{target.port}",
+                      "--rw", "randrw", "--size", "4M", "--number_ios", "1000", "--verify")
+    assert result["errors"] == 0 and result["verified"] > 0
+    one_line(env, "perf", *target.at, "-n", NQN, "--paths", "127.0.0.1:1", "--runtime=0.1",
+             needle="127.0.0.1:1", status=1)
     text = env.nvhost("perf", "nvh0n1", "--rw=randread", "--runtime=0.3", "--numjobs=2").stdout
     assert "IOPS=" in text and "cpu" in text, text
     # Ctrl-C ends it with a result.

@@ -55,8 +55,9 @@ class Target:
     """target-lite on 127.0.0.1 with its RPC socket in the test's folder."""
 
     def __init__(self, env, *args, name="target", port=0, listen=True, ns=("malloc:64M",), nqn=NQN,
-                 addr="127.0.0.1"):
+                 addr="127.0.0.1", wrap=()):
         self.env, self.name, self.args, self.nqn, self.addr = env, name, list(args), nqn, addr
+        self.wrap = list(wrap)  # a command that runs another: nsenter, taskset
         self.ns, self.listen = ns, listen
         self.rpc_path = os.path.join(env.dir, name + ".sock")
         self.log_path = os.path.join(env.dir, name + ".log")
@@ -65,7 +66,7 @@ class Target:
         self.start()
 
     def start(self):
-        args = [os.path.join(BIN, "target-lite"), "--rpc", self.rpc_path]
+        args = self.wrap + [os.path.join(BIN, "target-lite"), "--rpc", self.rpc_path]
         if self.listen:
             args += ["--listen", f"tcp:{self.addr}:{self.port}", "--nqn", self.nqn]
             for ns in self.ns:
