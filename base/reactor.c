@@ -288,8 +288,28 @@ void nvhi_poller_add(struct nvh_reactor *reactor, struct nvhi_poller *poller, nv
 	nvhi_embedded_notify(reactor);
 }
 
+void nvhi_poller_expect(struct nvh_reactor *reactor, struct nvhi_poller *poller, bool expect)
+{
+	if (poller->expecting == expect)
+		return;
+	poller->expecting = expect;
+	reactor->expecting_count += expect ? 1 : -1u;
+}
+
+bool nvhi_pollers_arm(struct nvh_reactor *reactor)
+{
+	struct nvhi_poller *poller;
+	bool work = false;
+
+	nvhi_list_for_each (poller, &reactor->pollers, link)
+		if (poller->arm && poller->arm(poller))
+			work = true;
+	return work;
+}
+
 void nvhi_poller_remove(struct nvh_reactor *reactor, struct nvhi_poller *poller)
 {
+	nvhi_poller_expect(reactor, poller, false);
 	if (reactor->poller_next == &poller->link)
 		reactor->poller_next = poller->link.next;
 	nvhi_list_del(&poller->link);

@@ -160,14 +160,21 @@ void nvhi_source_set_eager(struct nvh_reactor *reactor, struct nvhi_source *sour
 struct nvhi_poller;
 typedef int (*nvhi_poller_fn)(struct nvhi_poller *poller); /* returns work done */
 /* Called in every turn; a reactor with a poller does sleep after its spin budget unless `busy`
- * is set, which keeps it polling (a queue in memory with commands outstanding, no interrupt). */
+ * is set, which keeps it polling (a queue in memory with commands outstanding, no interrupt).
+ * `arm`, NULL or called before the owner blocks: makes a descriptor tell of what fn would find, and
+ * returns true when there is something already (then it does not block). It must not do the work. */
 struct nvhi_poller {
 	nvhi_poller_fn fn;
 	bool busy;
+	bool (*arm)(struct nvhi_poller *poller);
+	bool expecting; /* the reactor's: see nvhi_poller_expect */
 	struct nvhi_list link;
 };
 void nvhi_poller_add(struct nvh_reactor *reactor, struct nvhi_poller *poller, nvhi_poller_fn fn);
 void nvhi_poller_remove(struct nvh_reactor *reactor, struct nvhi_poller *poller);
+/* What this poller looks for is on its way (commands outstanding): as with eager sources, the
+ * descriptors are asked for only now and then meanwhile. Cheap enough to switch for each command. */
+void nvhi_poller_expect(struct nvh_reactor *reactor, struct nvhi_poller *poller, bool expect);
 
 struct nvhi_defer;
 typedef void (*nvhi_defer_fn)(struct nvhi_defer *defer);

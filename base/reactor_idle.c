@@ -149,6 +149,8 @@ int nvhi_idle_wait(struct nvh_reactor *reactor, uint64_t limit)
 		return 0;
 	timeout = deadline == NVHI_NEVER ? NVHI_NEVER : deadline - now;
 
+	if (nvhi_pollers_arm(reactor))
+		return 0;
 	if (reactor->eager_count > 0 && nvhi_eager_unpark_all(reactor) < 0)
 		return 0; /* epoll cannot take it back just now: poll on, it is tried in each turn
 			   */
@@ -209,7 +211,8 @@ void nvhi_embedded_leave(struct nvh_reactor *reactor)
 	embedded_set_timer(reactor);
 	__atomic_store_n(&reactor->asleep, 1, __ATOMIC_RELAXED);
 	nvhi_full_fence();
-	if (nvhi_inbox_empty(reactor) && !nvhi_reactor_must_turn(reactor) && !reactor->poll)
+	if (nvhi_inbox_empty(reactor) && !nvhi_reactor_must_turn(reactor) && !reactor->poll &&
+	    !nvhi_pollers_arm(reactor))
 		return;
 	if (__atomic_exchange_n(&reactor->asleep, 0, __ATOMIC_ACQ_REL))
 		nvhi_reactor_wake(reactor);

@@ -72,6 +72,7 @@ struct nvh_reactor {
 	struct nvhi_source *trying; /* the eager source being called; NULL once it is removed */
 	uint32_t eager_count, parked_count;
 	uint32_t source_count;
+	uint32_t expecting_count; /* pollers */
 	uint32_t unpolled_count; /* that only epoll serves: not tried, or not just to read */
 	uint64_t last_epoll;
 	struct nvhi_list *eager_next, *poller_next; /* iteration survives removals */
@@ -158,6 +159,9 @@ int nvhi_turn(struct nvh_reactor *reactor, int *ret_activity);
 void nvhi_turn_account(struct nvh_reactor *reactor, uint64_t now);
 /* Something is to be done that no descriptor will tell. */
 bool nvhi_reactor_must_turn(const struct nvh_reactor *reactor);
+
+/* Has every poller's descriptor tell from now on; true: one has work already. */
+bool nvhi_pollers_arm(struct nvh_reactor *reactor);
 
 /* idle */
 void nvhi_idle_init(struct nvh_reactor *reactor, uint32_t spin_us);

@@ -186,7 +186,8 @@ static bool sources_epoll_due(const struct nvh_reactor *reactor)
 {
 	if (reactor->embedded)
 		return true; /* what made the descriptor readable must be taken off it */
-	if (reactor->eager_count == 0 || reactor->eager_count > NVHI_EAGER_MAX)
+	if (reactor->eager_count > NVHI_EAGER_MAX ||
+	    reactor->eager_count + reactor->expecting_count == 0)
 		return reactor->source_count > 0;
 	return reactor->unpolled_count > 0 &&
 	       reactor->now - reactor->last_epoll >= NVHI_EPOLL_INTERVAL_NS;

@@ -4,7 +4,7 @@
 # Quiet and quick when all are there; sudo only when not root; elsewhere prints the list.
 set -eu
 build="gcc make pkg-config libdpdk-dev libisal-dev libjson-c-dev libfuse3-dev fuse3 libnuma-dev \
-libbsd-dev libfdt-dev"
+libbsd-dev libfdt-dev libibverbs-dev librdmacm-dev"
 test="$build libcunit1-dev fio tshark e2fsprogs python3 iproute2 procps qemu-system-x86"
 set -- "${1:-build}" "${2:-}"
 case "$1" in
@@ -12,7 +12,8 @@ build) want=$build ;;
 test) want=$test ;;
 fuzz) want="$test clang libclang-rt-dev" ;;
 vm)
-	want="$test qemu-system-x86 qemu-system-common nvme-cli kmod cpio xz-utils zstd util-linux"
+	want="$test qemu-system-x86 qemu-system-common nvme-cli kmod cpio xz-utils zstd util-linux \
+rdma-core ibverbs-providers"
 	command -v busybox >/dev/null || want="$want busybox" # busybox-static will do as well
 	;;
 *)

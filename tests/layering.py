@@ -8,7 +8,8 @@ import sys
 
 # folder (longest prefix wins) -> prefixes of what it may include. The public headers are
 # <nvhost/...>; base/spec is reached by them through the link host/include/nvhost/spec.
-CODEC = ["fabric/tcp/pdu", "fabric/addr.h", "fabric/nqn.h", "fabric/discovery_log.h"]
+CODEC = ["fabric/tcp/pdu", "fabric/addr.h", "fabric/nqn.h", "fabric/discovery_log.h",
+         "fabric/rdma/verbs.h", "fabric/rdma/cm.h", "fabric/rdma/dev.h"]
 RULES = {
     "base": ["base/"],
     "base/spec": ["base/spec/"],

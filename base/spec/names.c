@@ -1,7 +1,8 @@
 /*
- * Names of opcodes, Fabrics types and PDU types, for logs and traces.
+ * Names of opcodes, Fabrics types, PDU types and refusals of RDMA connections, for logs and traces.
  */
 #include "base/spec/nvme_cmd.h"
+#include "base/spec/nvme_rdma.h"
 #include "base/spec/nvme_tcp.h"
 #include "base/spec/nvmf.h"
 
@@ -33,6 +34,15 @@ const char *nvh_fabrics_type_name(unsigned fctype)
 		NVH_FCTYPE_LIST(NVH_X)
 	default:
 		return fctype >= 0xc0 && fctype <= 0xff ? "vendor specific" : "unknown";
+	}
+}
+
+const char *nvh_rdma_cm_status_text(unsigned sts)
+{
+	switch (sts) {
+		NVH_RDMA_CM_STATUS_LIST(NVH_X)
+	default:
+		return "unknown";
 	}
 }
 

@@ -2,6 +2,7 @@
  * base/reactor.c: the turn, pollers, deferred work, running, simulated time, poverty.
  */
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "base/reactor.h"
@@ -23,6 +24,72 @@ static void a_busy_poller_keeps_the_reactor_awake(void)
 	nvhi_reactor_stats(reactor, &stats);
 	CU_ASSERT_EQUAL(stats.sleeps, 0);
 	nvhi_poller_remove(reactor, &poller.poller);
+	teardown();
+}
+
+struct arm_poller {
+	struct count_poller count;
+	int armed;
+};
+
+/* As a completion queue does it: its descriptor tells once, for what came after it was armed. */
+static bool arm_poller_fn(struct nvhi_poller *poller)
+{
+	struct arm_poller *arm = nvhi_container_of(poller, struct arm_poller, count.poller);
+
+	return ++arm->armed < 3;
+}
+
+static void pollers_are_armed_before_the_reactor_blocks_and_may_keep_it_awake(void)
+{
+	struct arm_poller arm = {.count.work_from = INT_MAX, .count.poller.arm = arm_poller_fn};
+	struct nvhi_reactor_opts opts = {.spin_us = 0};
+	struct nvhi_reactor_stats stats;
+
+	setup_opts(&opts);
+	nvhi_poller_add(reactor, &arm.count.poller, count_poller_fn);
+	CU_ASSERT_EQUAL(nvhi_reactor_run(reactor, 10), 0);
+	nvhi_reactor_stats(reactor, &stats);
+	CU_ASSERT(arm.armed >= 3);
+	/* Not armed for each turn, and no sleep before it had nothing to say. */
+	CU_ASSERT_EQUAL(stats.sleeps, (uint64_t)arm.armed - 2);
+	nvhi_poller_remove(reactor, &arm.count.poller);
+	teardown();
+}
+
+static void an_expecting_poller_has_epoll_asked_only_now_and_then(void)
+{
+	struct count_poller poller = {.work_from = INT_MAX};
+	struct nvhi_reactor_stats stats;
+	struct pair_source pair;
+	uint64_t before;
+
+	setup();
+	pair_open(&pair, NVHI_READABLE);
+	pair.reads = true;
+	nvhi_poller_add(reactor, &poller.poller, count_poller_fn);
+	nvhi_reactor_turn(reactor);
+	nvhi_poller_expect(reactor, &poller.poller, true);
+	nvhi_reactor_stats(reactor, &stats);
+	before = stats.epoll_waits;
+	for (int i = 0; i < 1000; i++)
+		nvhi_reactor_turn(reactor);
+	nvhi_reactor_stats(reactor, &stats);
+	CU_ASSERT(stats.epoll_waits - before < 1000);
+	/* What comes on the descriptor is served all the same. */
+	pair_send(&pair);
+	for (int i = 0; i < 100000 && pair.calls == 0; i++)
+		nvhi_reactor_turn(reactor);
+	CU_ASSERT_EQUAL(pair.calls, 1);
+	/* Removed while it expects: no longer counted. */
+	nvhi_poller_remove(reactor, &poller.poller);
+	nvhi_reactor_stats(reactor, &stats);
+	before = stats.epoll_waits;
+	nvhi_reactor_turn(reactor);
+	nvhi_reactor_turn(reactor);
+	nvhi_reactor_stats(reactor, &stats);
+	CU_ASSERT_EQUAL(stats.epoll_waits - before, 2);
+	pair_close(&pair);
 	teardown();
 }
 
@@ -173,6 +240,8 @@ static void creating_survives_every_allocation_failure(void)
 }
 
 NVH_UNIT_MAIN("base/reactor", NVH_TEST(a_busy_poller_keeps_the_reactor_awake),
+	      NVH_TEST(pollers_are_armed_before_the_reactor_blocks_and_may_keep_it_awake),
+	      NVH_TEST(an_expecting_poller_has_epoll_asked_only_now_and_then),
 	      NVH_TEST(pollers_may_remove_each_other),
 	      NVH_TEST(deferred_work_runs_once_at_the_end_of_the_turn),
 	      NVH_TEST(deferred_work_may_take_back_other_deferred_work),
