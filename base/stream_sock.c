@@ -227,6 +227,8 @@ static const struct nvhi_stream_ops sock_stream_ops = {
 
 /* ---- making them ------------------------------------------------------------------------- */
 
+#define LOCAL_SNDBUF (128 << 10) /* the kernel doubles it */
+
 /* Takes over `fd` on success only. */
 static int sock_create(struct nvh_reactor *reactor, int fd, unsigned int events,
 		       nvhi_stream_event_fn on_event, struct sock_stream **ret_sock)
@@ -259,6 +261,34 @@ static int sock_set_int(int fd, int level, int option, int value)
 static void sock_no_delay(int fd)
 {
 	sock_set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+static bool sock_is_local(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	const struct sockaddr_in *a4 = (const void *)a, *b4 = (const void *)b;
+	const struct sockaddr_in6 *a6 = (const void *)a, *b6 = (const void *)b;
+
+	if (a->ss_family != b->ss_family)
+		return false;
+	if (a->ss_family == AF_INET)
+		return a4->sin_addr.s_addr == b4->sin_addr.s_addr ||
+		       ntohl(b4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	return a->ss_family == AF_INET6 && IN6_ARE_ADDR_EQUAL(&a6->sin6_addr, &b6->sin6_addr);
+}
+
+/*
+ * Between two ends on one machine there is nothing for a send buffer to bridge: with the system's
+ * own megabytes a sender runs so far ahead that its bytes have left the cache when they are read.
+ * Measured with 128 KiB at QD 32: reads 2.3, writes 1.8 times as fast, at half the CPU time.
+ * Towards other machines the system's auto-tuning stays.
+ */
+static void sock_tune_local(int fd, const struct sockaddr_storage *peer)
+{
+	struct sockaddr_storage local;
+	socklen_t len = sizeof(local);
+
+	if (getsockname(fd, (struct sockaddr *)&local, &len) == 0 && sock_is_local(&local, peer))
+		sock_set_int(fd, SOL_SOCKET, SO_SNDBUF, LOCAL_SNDBUF);
 }
 
 static int sock_apply(int fd, const struct nvhi_stream_connect_opts *opts)
@@ -307,6 +337,7 @@ static int sock_connect(struct nvhi_net *net, struct nvh_reactor *reactor,
 	if (connect(fd, (const struct sockaddr *)&opts->peer, opts->peer_len) < 0 &&
 	    errno != EINPROGRESS && errno != EINTR)
 		early = -errno;
+	sock_tune_local(fd, &opts->peer);
 	/* An unconnected socket is writable and hung up: epoll delivers the early error too. */
 	err = sock_create(reactor, fd, NVHI_WRITABLE, on_event, &sock);
 	if (err)
@@ -324,11 +355,15 @@ err_close:
 static int sock_adopt(struct nvhi_net *net, struct nvh_reactor *reactor, intptr_t pending,
 		      nvhi_stream_event_fn on_event, struct nvhi_stream **ret_stream)
 {
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
 	struct sock_stream *sock;
 	int err;
 
 	(void)net;
 	sock_no_delay((int)pending);
+	if (getpeername((int)pending, (struct sockaddr *)&peer, &len) == 0)
+		sock_tune_local((int)pending, &peer);
 	err = sock_create(reactor, (int)pending, NVHI_READABLE, on_event, &sock);
 	if (err)
 		return err;

@@ -362,6 +362,23 @@ static void an_unwanted_event_does_not_come(void)
 	close_all();
 }
 
+static void within_the_machine_a_sender_runs_little_ahead(void)
+{
+	char local[64], peer[64];
+
+	connect_pair("4");
+	for (int i = 0; i < 2; i++) {
+		int fd;
+
+		ends[i].stream->ops->names(ends[i].stream, local, sizeof(local), peer,
+					   sizeof(peer));
+		fd = fd_with_port(local);
+		CU_ASSERT_TRUE_FATAL(fd >= 0);
+		CU_ASSERT_TRUE(socket_option(fd, SOL_SOCKET, SO_SNDBUF) <= 256 << 10);
+	}
+	close_all();
+}
+
 static void info_tells_of_unsent_and_unacknowledged_bytes(void)
 {
 	static char chunk[65536];
@@ -596,6 +613,7 @@ NVH_UNIT_MAIN("base/stream_sock", NVH_TEST(a_connect_opens_once_over_ipv4),
 	      NVH_TEST(bytes_arrive_through_several_elements),
 	      NVH_TEST(a_full_stream_says_eagain_and_writable_when_there_is_room),
 	      NVH_TEST(an_unwanted_event_does_not_come),
+	      NVH_TEST(within_the_machine_a_sender_runs_little_ahead),
 	      NVH_TEST(info_tells_of_unsent_and_unacknowledged_bytes),
 	      NVH_TEST(an_orderly_close_delivers_what_was_sent_then_the_end),
 	      NVH_TEST(a_half_closed_peer_still_takes_our_bytes),
