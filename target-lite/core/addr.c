@@ -2,8 +2,10 @@
  * Addresses and names as text: transport types, listen addresses, NQNs. Pure.
  * NQN: Base Specification 2.1 section 4.7.
  */
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -58,6 +60,36 @@ bool tl_listen_addr_equal(const struct tl_listen_addr *a, const struct tl_listen
 {
 	return a->trtype == b->trtype && a->adrfam == b->adrfam &&
 	       !strcasecmp(a->traddr, b->traddr) && !strcmp(a->trsvcid, b->trsvcid);
+}
+
+int tl_listen_sockaddr(const struct tl_listen_addr *addr, struct sockaddr_storage *ret_sa,
+		       socklen_t *ret_len)
+{
+	char *end;
+	unsigned long port = strtoul(addr->trsvcid, &end, 10);
+	struct sockaddr_in *in = (struct sockaddr_in *)ret_sa;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret_sa;
+
+	if (!addr->trsvcid[0] || *end || port > 65535)
+		return -EINVAL;
+	memset(ret_sa, 0, sizeof(*ret_sa));
+	if (addr->adrfam == TL_ADRFAM_IPV6) {
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = htons((uint16_t)port);
+		*ret_len = sizeof(*in6);
+		return inet_pton(AF_INET6, addr->traddr, &in6->sin6_addr) == 1 ? 0 : -EINVAL;
+	}
+	in->sin_family = AF_INET;
+	in->sin_port = htons((uint16_t)port);
+	*ret_len = sizeof(*in);
+	return inet_pton(AF_INET, addr->traddr, &in->sin_addr) == 1 ? 0 : -EINVAL;
+}
+
+uint16_t tl_sockaddr_port(const struct sockaddr_storage *sa)
+{
+	if (sa->ss_family == AF_INET6)
+		return ntohs(((const struct sockaddr_in6 *)sa)->sin6_port);
+	return ntohs(((const struct sockaddr_in *)sa)->sin_port);
 }
 
 static bool nqn_digits(const char *s, size_t count)

@@ -90,6 +90,11 @@ static void disc_put_listener(struct disc_window *w, const struct tl_qpair *qpai
 	memcpy(e.subnqn, ss->nqn, strlen(ss->nqn));
 	if (sl->secure_channel)
 		e.tsas.tcp.sectype = NVH_TCP_SEC_TLS13;
+	if (sl->addr.trtype == TL_TRTYPE_RDMA) {
+		e.tsas.rdma.qptype = NVH_RDMA_QPTYPE_CONNECTED;
+		e.tsas.rdma.prtype = sl->listener->rdma_prtype;
+		e.tsas.rdma.cms = NVH_RDMA_CMS_RDMA_CM;
+	}
 	disc_put(w, &e, sizeof(e));
 }
 

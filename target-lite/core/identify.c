@@ -36,13 +36,13 @@ static void identify_ctrlr_common(const struct tl_ctrlr *ctrlr, struct nvh_id_ct
 	id->lpa = NVH_LPA_EXTENDED;
 	id->elpe = TL_ERROR_LOG_ENTRIES - 1;
 	nvh_le16_put(&id->maxcmd, (uint16_t)opts->max_queue_depth);
-	nvh_le32_put(&id->sgls, 1 | NVH_SGLS_OFFSET | NVH_SGLS_TRANSPORT);
+	nvh_le32_put(&id->sgls, ctrlr->transport->sgls);
 	nvh_le16_put(&id->wctemp, 0x157);
 	nvh_le16_put(&id->cctemp, 0x175);
 	nvh_le16_put(&id->kas, (uint16_t)opts->kas);
 	memcpy(id->subnqn, ctrlr->subsystem->nqn, strlen(ctrlr->subsystem->nqn));
 	id->fcatt = NVH_FCATT_DYNAMIC;
-	id->msdbd = 1;
+	id->msdbd = ctrlr->transport->msdbd;
 }
 
 static void identify_ctrlr_ana(const struct tl_subsystem *ss, struct nvh_id_ctrlr *id)

@@ -14,7 +14,7 @@
 
 /* ---- what a command moves ------------------------------------------------------------------- */
 
-static uint8_t cmd_direction(const struct nvh_cmd *cmd)
+uint8_t tl_cmd_direction(const struct nvh_cmd *cmd)
 {
 	if (cmd->opc == NVH_ADM_FABRICS)
 		return ((const struct nvh_fab_cmd *)cmd)->fctype & 3;
@@ -24,7 +24,7 @@ static uint8_t cmd_direction(const struct nvh_cmd *cmd)
 unsigned int tl_cmd_transfer(const struct nvh_cmd *cmd, uint32_t *ret_len, uint8_t *ret_dir)
 {
 	const struct nvh_sgl *sgl = &cmd->dptr.sgl;
-	uint8_t dir = cmd_direction(cmd);
+	uint8_t dir = tl_cmd_direction(cmd);
 	uint32_t len = nvh_le32_get(sgl->len);
 
 	if (dir == NVH_DATA_BIDIR)
@@ -214,6 +214,18 @@ void tl_request_complete(struct tl_request *req, unsigned int status)
 	nvh_cpl_set_status(&req->cpl, status);
 	req->state = TL_REQ_DONE;
 	qpair->transport->ops->complete(req);
+}
+
+/* Base Specification: with SQ flow control off SQHD is FFFFh in Connect's answer and reserved
+ * after. */
+void tl_request_put_sqhd(struct tl_request *req)
+{
+	const struct tl_qpair *qpair = req->qpair;
+	uint16_t sqhd = qpair->sqfc_off ? 0 : qpair->sq_head;
+
+	if (qpair->sqfc_off && req->cmd.opc == NVH_ADM_FABRICS)
+		sqhd = 0xffff;
+	nvh_le16_put(&req->cpl.sqhd, sqhd);
 }
 
 void tl_request_reply(struct tl_request *req, const void *data, size_t len)

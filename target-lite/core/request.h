@@ -109,8 +109,10 @@ struct tl_request {
 	uint64_t fault_due, fault_id;
 };
 
-/* What a command moves: bytes the SGL describes, direction by opcode. Returns 0 or an NVMe status
- * (SCT << 8 | SC) for a descriptor that no fabrics transport takes. */
+/* enum nvh_data_dir: which way the opcode says that data goes. */
+uint8_t tl_cmd_direction(const struct nvh_cmd *cmd);
+/* What a command moves where an SGL is an offset or the transport's own (TCP): bytes, and direction by
+ * opcode. Returns 0 or an NVMe status (SCT << 8 | SC) for a descriptor that is neither. */
 unsigned int tl_cmd_transfer(const struct nvh_cmd *cmd, uint32_t *ret_len, uint8_t *ret_dir);
 /*
  * Before a command's data is asked for: what is already known to be refused need not be fetched.
@@ -124,6 +126,8 @@ bool tl_request_is_inline(const struct tl_qpair *qpair, const struct nvh_cmd *cm
 void tl_request_exec(struct tl_request *req);
 /* Completes without executing: a transport's own error. */
 void tl_request_fail(struct tl_request *req, unsigned int status);
+/* SQHD of a completed request: the last thing before its response is built. */
+void tl_request_put_sqhd(struct tl_request *req);
 /* The transport is through with a completed request (sent, or the connection is gone). */
 void tl_request_end(struct tl_request *req);
 

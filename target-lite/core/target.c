@@ -32,6 +32,8 @@ void tl_transport_opts_default(struct tl_transport_opts *opts)
 		.c2h_success = true,
 		.handshake_ms = 10000,
 		.stall_ms = 30000,
+		.max_srq_depth = 1024,
+		.num_cqe = 4096,
 	};
 }
 

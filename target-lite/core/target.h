@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "base/list.h"
 #include "base/reactor.h"
@@ -54,6 +55,10 @@ const char *tl_adrfam_name(enum tl_adrfam adrfam);
 /* Case-insensitive. -EINVAL. */
 int tl_trtype_parse(const char *text, enum tl_trtype *ret_trtype);
 int tl_adrfam_parse(const char *text, enum tl_adrfam *ret_adrfam);
+/* -EINVAL: no port, or no address of its family. */
+int tl_listen_sockaddr(const struct tl_listen_addr *addr, struct sockaddr_storage *ret_sa,
+		       socklen_t *ret_len);
+uint16_t tl_sockaddr_port(const struct sockaddr_storage *sa);
 bool tl_listen_addr_equal(const struct tl_listen_addr *a, const struct tl_listen_addr *b);
 /* Whether `nqn` has the form the specification asks for (length, "nqn.yyyy-mm." or uuid form). */
 bool tl_nqn_valid(const char *nqn);
@@ -84,6 +89,9 @@ struct tl_transport_opts {
 	uint32_t r2t_size;        /* TCP: bytes an R2T asks for at most; 0: all of a command */
 	uint32_t handshake_ms;    /* connection to Connect done: 10000 */
 	uint32_t stall_ms;        /* a peer that takes no byte for so long is dropped: 30000 */
+	uint32_t max_srq_depth;   /* RDMA: entries of a shared receive queue, 1024 */
+	uint32_t num_cqe;         /* RDMA: entries of a completion queue, 4096 */
+	bool no_srq;              /* RDMA: each queue pair has its own receive queue */
 };
 void tl_transport_opts_default(struct tl_transport_opts *opts);
 
@@ -93,6 +101,9 @@ enum tl_mute {
 	TL_MUTE_READING,
 	TL_MUTE_ALL, /* neither reads nor sends */
 };
+
+/* One counter of a transport in a poll group; `device` is NULL where it has none. */
+typedef void (*tl_stat_fn)(void *arg, const char *device, const char *name, uint64_t value);
 
 /* What a transport implements. */
 struct tl_transport_ops {
@@ -120,6 +131,9 @@ struct tl_transport_ops {
 	void (*mute)(struct tl_qpair *qpair, enum tl_mute mute);
 	/* Nothing refers to the qpair any more: free it. Qpair's reactor. */
 	void (*release)(struct tl_qpair *qpair);
+	/* Counters of one group, device by device. Management reactor. May be NULL: it has none. */
+	void (*stats)(struct tl_transport *transport, struct tl_poll_group *group, tl_stat_fn fn,
+		      void *arg);
 	/* Frees the transport; no listener, group or qpair is left. Management reactor. */
 	void (*destroy)(struct tl_transport *transport);
 };
@@ -128,6 +142,8 @@ struct tl_transport {
 	const struct tl_transport_ops *ops;
 	struct tl_target *target;
 	struct tl_transport_opts opts;
+	uint32_t sgls;         /* Identify Controller: SGL descriptors it takes (NVH_SGLS_*) */
+	uint8_t msdbd;         /* and how many of them a command may have */
 	uint32_t slot;         /* in tl_poll_group.transport_data */
 	struct nvhi_list link; /* target->transports */
 };
@@ -138,6 +154,7 @@ struct tl_listener {
 	struct tl_listen_addr addr;
 	uint32_t users; /* subsystem listeners that refer to it */
 	uint16_t portid;
+	uint8_t rdma_prtype;   /* RDMA: provider type for the discovery log (NVH_RDMA_PRTYPE_*) */
 	struct nvhi_list link; /* target->listeners */
 	void *transport_data;  /* the transport's */
 };

@@ -2,12 +2,12 @@
  * The transport's own life, its listeners and the spreading of connections over poll groups.
  * Management reactor, but for the start and stop in each group.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spec/nvme_identify.h"
 #include "target-lite/tcp/tcp_impl.h"
 
 #define TCP_SMALL_BUFFER 8192u
@@ -15,38 +15,6 @@
 static struct tl_tcp *tcp_of(struct tl_transport *transport)
 {
 	return nvhi_container_of(transport, struct tl_tcp, transport);
-}
-
-/* ---- addresses ------------------------------------------------------------------------------ */
-
-static int tcp_sockaddr(const struct tl_listen_addr *addr, struct sockaddr_storage *ret_sa,
-			socklen_t *ret_len)
-{
-	char *end;
-	unsigned long port = strtoul(addr->trsvcid, &end, 10);
-	struct sockaddr_in *in = (struct sockaddr_in *)ret_sa;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret_sa;
-
-	if (!addr->trsvcid[0] || *end || port > 65535)
-		return -EINVAL;
-	memset(ret_sa, 0, sizeof(*ret_sa));
-	if (addr->adrfam == TL_ADRFAM_IPV6) {
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons((uint16_t)port);
-		*ret_len = sizeof(*in6);
-		return inet_pton(AF_INET6, addr->traddr, &in6->sin6_addr) == 1 ? 0 : -EINVAL;
-	}
-	in->sin_family = AF_INET;
-	in->sin_port = htons((uint16_t)port);
-	*ret_len = sizeof(*in);
-	return inet_pton(AF_INET, addr->traddr, &in->sin_addr) == 1 ? 0 : -EINVAL;
-}
-
-static uint16_t tcp_port(const struct sockaddr_storage *sa)
-{
-	if (sa->ss_family == AF_INET6)
-		return ntohs(((const struct sockaddr_in6 *)sa)->sin6_port);
-	return ntohs(((const struct sockaddr_in *)sa)->sin_port);
 }
 
 /* ---- accepting ------------------------------------------------------------------------------ */
@@ -96,7 +64,7 @@ static int tcp_listen(struct tl_transport *transport, struct tl_listener *listen
 	struct nvhi_listener *net_listener;
 	struct sockaddr_storage sa;
 	socklen_t len;
-	int ret = tcp_sockaddr(&listener->addr, &sa, &len);
+	int ret = tl_listen_sockaddr(&listener->addr, &sa, &len);
 
 	if (ret)
 		return ret;
@@ -108,7 +76,7 @@ static int tcp_listen(struct tl_transport *transport, struct tl_listener *listen
 	net_listener->owner = listener;
 	listener->transport_data = net_listener;
 	snprintf(listener->addr.trsvcid, sizeof(listener->addr.trsvcid), "%u",
-		 tcp_port(&net_listener->addr));
+		 tl_sockaddr_port(&net_listener->addr));
 	return 0;
 }
 
@@ -213,6 +181,8 @@ int tl_tcp_create(struct tl_target *target, const struct tl_transport_opts *opts
 		return -ENOMEM;
 	tcp->transport.ops = &tcp_ops;
 	tcp->transport.opts = *opts;
+	tcp->transport.sgls = 1 | NVH_SGLS_OFFSET | NVH_SGLS_TRANSPORT;
+	tcp->transport.msdbd = 1;
 	tcp->net = net;
 	ret = tl_target_add_transport(target, &tcp->transport);
 	if (ret) {

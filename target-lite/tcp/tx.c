@@ -95,18 +95,6 @@ static void tx_end_request(struct tl_tcp_conn *conn, struct tl_tcp_req *treq)
 	tl_tcp_req_put(conn, treq);
 }
 
-/* Base Specification: with SQ flow control off SQHD is FFFFh in Connect's answer and reserved
- * after. */
-static void tx_fill_sqhd(struct tl_tcp_conn *conn, struct tl_request *req)
-{
-	const struct tl_qpair *qpair = &conn->qpair;
-	uint16_t sqhd = qpair->sqfc_off ? 0 : qpair->sq_head;
-
-	if (qpair->sqfc_off && req->cmd.opc == NVH_ADM_FABRICS)
-		sqhd = 0xffff;
-	nvh_le16_put(&req->cpl.sqhd, sqhd);
-}
-
 void tl_tcp_complete(struct tl_request *req)
 {
 	struct tl_tcp_req *treq = nvhi_container_of(req, struct tl_tcp_req, req);
@@ -116,7 +104,7 @@ void tl_tcp_complete(struct tl_request *req)
 		tx_end_request(conn, treq);
 		return;
 	}
-	tx_fill_sqhd(conn, req);
+	tl_request_put_sqhd(req);
 	nvhi_trace_cpl(conn->qpair.peer, conn->qpair.qid, &req->cmd, &req->cpl);
 	if (nvhi_list_empty(&conn->tx.waiting) && tl_tcp_tx_has_room(conn)) {
 		tx_encode(conn, treq);
