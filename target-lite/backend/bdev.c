@@ -15,11 +15,12 @@ void tl_bdevs_init(struct tl_bdevs *bdevs)
 	nvhi_list_init(&bdevs->list);
 }
 
+/* The youngest first: one that stands on another is younger. */
 void tl_bdevs_done(struct tl_bdevs *bdevs)
 {
-	struct tl_bdev *bdev, *tmp;
+	while (!nvhi_list_empty(&bdevs->list)) {
+		struct tl_bdev *bdev = nvhi_container_of(bdevs->list.prev, struct tl_bdev, link);
 
-	nvhi_list_for_each_safe(bdev, tmp, &bdevs->list, link) {
 		assert(nvhi_list_empty(&bdev->users));
 		nvhi_list_del(&bdev->link);
 		bdev->ops->destroy(bdev);
@@ -110,7 +111,7 @@ static void bdev_finish_delete(struct tl_bdev *bdev)
 void tl_bdev_release(struct tl_bdev *bdev, struct tl_bdev_user *user)
 {
 	nvhi_list_del(&user->link);
-	if (bdev->deleting && nvhi_list_empty(&bdev->users))
+	if (bdev->deleting && !bdev->asking && nvhi_list_empty(&bdev->users))
 		bdev_finish_delete(bdev);
 }
 
@@ -123,13 +124,14 @@ int tl_bdev_delete(struct tl_bdev *bdev, void (*done)(void *arg, int err), void 
 	bdev->deleting = true;
 	bdev->deleted = done;
 	bdev->deleted_arg = arg;
-	if (nvhi_list_empty(&bdev->users)) {
-		bdev_finish_delete(bdev);
-		return 0;
-	}
-	/* A user lets go later, never inside its remove callback, so the list is stable here. */
+	bdev->ops->stop(bdev);
+	/* A namespace lets go later, a bdev that stands on this one perhaps at once. */
+	bdev->asking = true;
 	nvhi_list_for_each_safe(user, tmp, &bdev->users, link)
 		user->remove(user);
+	bdev->asking = false;
+	if (nvhi_list_empty(&bdev->users))
+		bdev_finish_delete(bdev);
 	return 0;
 }
 
@@ -207,4 +209,9 @@ bool tl_bdev_no_abort(struct tl_bdev *bdev, struct tl_bdev_io *io)
 	(void)bdev;
 	(void)io;
 	return false;
+}
+
+void tl_bdev_no_stop(struct tl_bdev *bdev)
+{
+	(void)bdev;
 }

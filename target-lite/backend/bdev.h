@@ -65,6 +65,10 @@ struct tl_bdev_ops {
 	int (*resize)(struct tl_bdev *bdev, uint64_t blocks);
 	/* The file behind it, "" when there is none. */
 	const char *(*filename)(const struct tl_bdev *bdev);
+	/* It, or the target, shall go: what it holds back ends soon, and nothing is held from then
+	 * on.
+	 */
+	void (*stop)(struct tl_bdev *bdev);
 	/* Frees everything; no user and no I/O is left. */
 	void (*destroy)(struct tl_bdev *bdev);
 };
@@ -84,6 +88,7 @@ struct tl_bdev {
 	struct nvhi_list users; /* struct tl_bdev_user */
 	struct nvhi_list link;  /* the registry's */
 	bool deleting;
+	bool asking; /* its users, to let go */
 	void (*deleted)(void *arg, int err);
 	void *deleted_arg;
 };
@@ -147,6 +152,17 @@ int tl_null_create(struct tl_bdevs *bdevs, const struct tl_bdev_create_opts *opt
 		   struct tl_bdev **ret_bdev);
 int tl_file_create(struct tl_bdevs *bdevs, const struct tl_bdev_create_opts *opts,
 		   struct tl_bdev **ret_bdev);
+
+/* One that stands on another (backend/stack.h). */
+struct tl_stack_create_opts {
+	const char *base_name; /* or UUID */
+	const char *name;
+	const uint8_t *uuid;                 /* 16 bytes; NULL or zeroes: random */
+	struct nvh_reactor *const *reactors; /* by struct tl_bdev_channel's index; [0] manages */
+	uint32_t channels;
+};
+/* The bdev below a stacked one. */
+const struct tl_bdev *tl_stack_base(struct tl_bdev *bdev);
 
 extern const struct tl_bdev_ops tl_malloc_ops;
 extern const struct tl_bdev_ops tl_null_ops;

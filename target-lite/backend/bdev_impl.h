@@ -15,6 +15,7 @@ int tl_bdev_init_name(struct tl_bdevs *bdevs, struct tl_bdev *bdev,
 int tl_bdev_no_resize(struct tl_bdev *bdev, uint64_t blocks);
 const char *tl_bdev_no_filename(const struct tl_bdev *bdev);
 const void *tl_bdev_no_lend(struct tl_bdev *bdev, uint64_t lba, uint64_t blocks);
+void tl_bdev_no_stop(struct tl_bdev *bdev);
 bool tl_bdev_no_abort(struct tl_bdev *bdev, struct tl_bdev_io *io);
 
 #endif

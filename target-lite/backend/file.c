@@ -216,6 +216,7 @@ const struct tl_bdev_ops tl_file_ops = {
 	.abort = tl_bdev_no_abort,
 	.resize = file_resize,
 	.filename = file_filename,
+	.stop = tl_bdev_no_stop,
 	.destroy = file_destroy,
 };
 

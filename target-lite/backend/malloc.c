@@ -99,6 +99,7 @@ const struct tl_bdev_ops tl_malloc_ops = {
 	.abort = tl_bdev_no_abort,
 	.resize = tl_bdev_no_resize,
 	.filename = tl_bdev_no_filename,
+	.stop = tl_bdev_no_stop,
 	.destroy = malloc_destroy,
 };
 

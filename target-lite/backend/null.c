@@ -45,6 +45,7 @@ const struct tl_bdev_ops tl_null_ops = {
 	.abort = tl_bdev_no_abort,
 	.resize = null_resize,
 	.filename = tl_bdev_no_filename,
+	.stop = tl_bdev_no_stop,
 	.destroy = null_destroy,
 };
 

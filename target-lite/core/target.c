@@ -247,12 +247,15 @@ void tl_target_check_stopped(struct tl_target *target)
 void tl_target_stop(struct tl_target *target, tl_done_fn done, void *arg)
 {
 	struct tl_subsystem *ss;
+	struct tl_bdev *bdev;
 
 	assert(!target->stopping);
 	target->stopping = true;
 	target->stopped = done;
 	target->stopped_arg = arg;
 	tl_faults_stop(target);
+	nvhi_list_for_each(bdev, &target->bdevs.list, link)
+		bdev->ops->stop(bdev);
 	/* The discovery subsystem is always there, so tl_target_check_stopped gets its turn. */
 	nvhi_list_for_each(ss, &target->subsystems, link) {
 		if (!ss->deleting)

@@ -48,7 +48,7 @@ static int add_rate_limits(struct json_object *object)
 	return failed | nvhi_json_add(object, "assigned_rate_limits", limits);
 }
 
-static int add_driver_specific(struct json_object *object, const struct tl_bdev *bdev)
+static int add_driver_specific(struct json_object *object, struct tl_bdev *bdev)
 {
 	struct json_object *specific = json_object_new_object(), *aio;
 	int failed = 0;
@@ -62,10 +62,11 @@ static int add_driver_specific(struct json_object *object, const struct tl_bdev 
 		failed |= nvhi_json_add_bool(aio, "nowait", false);
 		failed |= nvhi_json_add(specific, "aio", aio);
 	}
+	failed |= tl_rpc_stack_specific(specific, bdev);
 	return failed | nvhi_json_add(object, "driver_specific", specific);
 }
 
-static struct json_object *bdev_object(const struct tl_bdev *bdev)
+static struct json_object *bdev_object(struct tl_bdev *bdev)
 {
 	struct json_object *object = json_object_new_object(), *aliases = json_object_new_array();
 	bool claimed = !nvhi_list_empty(&bdev->users);
@@ -116,7 +117,7 @@ struct bdev_wait {
 	char name[TL_BDEV_NAME_LEN];
 };
 
-static void reply_one(struct nvhi_rpc_call *call, const struct tl_bdev *bdev)
+static void reply_one(struct nvhi_rpc_call *call, struct tl_bdev *bdev)
 {
 	struct json_object *list = json_object_new_array();
 
@@ -176,7 +177,7 @@ static void wait_start(struct nvhi_rpc_call *call, const struct get_bdevs *p)
 	nvhi_rpc_on_gone(call, wait_gone);
 }
 
-void tl_rpc_bdev_appeared(struct tl_rpc *rpc, const struct tl_bdev *bdev)
+void tl_rpc_bdev_appeared(struct tl_rpc *rpc, struct tl_bdev *bdev)
 {
 	struct bdev_wait *wait, *next;
 
@@ -350,7 +351,7 @@ static void bdev_aio_rescan(struct nvhi_rpc_call *call)
 
 /* ---- configuration ------------------------------------------------------------------------ */
 
-static int create_config(const struct tl_bdev *bdev, struct json_object *config)
+static int create_config(struct tl_bdev *bdev, struct json_object *config)
 {
 	struct json_object *params = json_object_new_object();
 	bool file = bdev->ops == &tl_file_ops;
@@ -379,7 +380,8 @@ int tl_rpc_bdev_config(struct tl_target *target, struct json_object *config)
 
 	nvhi_list_for_each(bdev, &target->bdevs.list, link)
 		if (!bdev->deleting)
-			failed |= create_config(bdev, config);
+			failed |= tl_rpc_is_stack(bdev) ? tl_rpc_stack_config(bdev, config)
+							: create_config(bdev, config);
 	return failed;
 }
 

@@ -78,7 +78,7 @@ static int create_opts(struct nvhi_rpc_call *call, const struct create_params *p
 }
 
 static void created(struct nvhi_rpc_call *call, const struct create_params *p, int err,
-		    const struct tl_bdev *bdev)
+		    struct tl_bdev *bdev)
 {
 	if (!err) {
 		tl_rpc_bdev_appeared(tl_rpc_of(call), bdev);

@@ -153,20 +153,25 @@ static const struct config_undo {
 	const char *method, *undo;
 	const char *keep[2];
 	const char *result; /* the name under which the call's result is a parameter too */
+	const char *base;   /* the parameter that, behind "EE_", is "name" */
 } config_undos[] = {
-	{"bdev_malloc_create", "bdev_malloc_delete", {NULL}, "name"},
-	{"bdev_null_create", "bdev_null_delete", {NULL}, "name"},
-	{"bdev_aio_create", "bdev_aio_delete", {NULL}, "name"},
-	{"nvmf_create_subsystem", "nvmf_delete_subsystem", {"nqn"}, NULL},
-	{"nvmf_subsystem_add_ns", "nvmf_subsystem_remove_ns", {"nqn"}, "nsid"},
-	{"nvmf_subsystem_add_host", "nvmf_subsystem_remove_host", {"nqn", "host"}, NULL},
+	{"bdev_malloc_create", "bdev_malloc_delete", {NULL}, "name", NULL},
+	{"bdev_null_create", "bdev_null_delete", {NULL}, "name", NULL},
+	{"bdev_aio_create", "bdev_aio_delete", {NULL}, "name", NULL},
+	{"bdev_delay_create", "bdev_delay_delete", {NULL}, "name", NULL},
+	{"bdev_error_create", "bdev_error_delete", {NULL}, NULL, "base_name"},
+	{"nvmf_create_subsystem", "nvmf_delete_subsystem", {"nqn"}, NULL, NULL},
+	{"nvmf_subsystem_add_ns", "nvmf_subsystem_remove_ns", {"nqn"}, "nsid", NULL},
+	{"nvmf_subsystem_add_host", "nvmf_subsystem_remove_host", {"nqn", "host"}, NULL, NULL},
 	{"nvmf_subsystem_add_listener",
 	 "nvmf_subsystem_remove_listener",
 	 {"nqn", "listen_address"},
+	 NULL,
 	 NULL},
 	{"nvmf_discovery_add_referral",
 	 "nvmf_discovery_remove_referral",
 	 {"address", "subnqn"},
+	 NULL,
 	 NULL},
 };
 
@@ -213,6 +218,12 @@ static struct json_object *undo_params(const struct config_undo *undo, struct js
 			failed |= nvhi_json_add(out, undo->keep[i], json_object_get(value));
 	if (undo->result)
 		failed |= nvhi_json_add(out, undo->result, json_object_get(result));
+	if (undo->base && json_object_object_get_ex(params, undo->base, &value)) {
+		char name[TL_BDEV_NAME_LEN + 4];
+
+		snprintf(name, sizeof(name), "EE_%s", json_object_get_string(value));
+		failed |= nvhi_json_add_string(out, "name", name);
+	}
 	return tl_rpc_built(out, failed);
 }
 

@@ -42,6 +42,7 @@ extern const struct nvhi_rpc_method tl_rpc_ctrlr_methods[];
 extern const struct nvhi_rpc_method tl_rpc_discovery_methods[];
 extern const struct nvhi_rpc_method tl_rpc_bdev_methods[];
 extern const struct nvhi_rpc_method tl_rpc_bdev_create_methods[];
+extern const struct nvhi_rpc_method tl_rpc_bdev_stack_methods[];
 extern const struct nvhi_rpc_method tl_rpc_fault_methods[];
 
 /* ---- parameters (common.c) ---------------------------------------------------------------- */
@@ -112,9 +113,14 @@ int tl_rpc_host_config(struct tl_subsystem *ss, struct json_object *config);
 int tl_rpc_listener_config(struct tl_subsystem *ss, struct json_object *config);
 int tl_rpc_discovery_config(struct tl_target *target, struct json_object *config);
 int tl_rpc_bdev_config(struct tl_target *target, struct json_object *config);
+/* bdev_stack.c: a bdev that stands on another; what driver_specific holds of it (nothing of others),
+ * and the call that makes it. */
+bool tl_rpc_is_stack(const struct tl_bdev *bdev);
+int tl_rpc_stack_specific(struct json_object *specific, struct tl_bdev *bdev);
+int tl_rpc_stack_config(struct tl_bdev *bdev, struct json_object *config);
 
 /* A bdev was made: those who wait for it are answered. */
-void tl_rpc_bdev_appeared(struct tl_rpc *rpc, const struct tl_bdev *bdev);
+void tl_rpc_bdev_appeared(struct tl_rpc *rpc, struct tl_bdev *bdev);
 /* framework_start_init without a call. */
 void tl_rpc_framework_start(struct tl_rpc *rpc);
 /* Loads under way end when their present call is answered. */

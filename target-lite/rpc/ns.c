@@ -127,7 +127,7 @@ static void nvmf_subsystem_add_ns(struct nvhi_rpc_call *call)
 	bdev = tl_bdev_find(&ss->target->bdevs, opts.bdev_name);
 	if (bdev && !nvhi_list_empty(&bdev->users)) {
 		tl_rpc_bad_param(call, "namespace.bdev_name",
-				 "'%.255s' is in use by another namespace", opts.bdev_name);
+				 "'%.255s' is in use by another namespace or bdev", opts.bdev_name);
 		return;
 	}
 	rc = tl_subsystem_add_ns(ss, &opts, add_done, call, &nsid);

@@ -14,7 +14,8 @@ static const struct nvhi_rpc_method *const rpc_tables[] = {
 	tl_rpc_framework_methods, tl_rpc_config_methods,      tl_rpc_transport_methods,
 	tl_rpc_subsystem_methods, tl_rpc_listener_methods,    tl_rpc_ns_methods,
 	tl_rpc_host_methods,      tl_rpc_ctrlr_methods,       tl_rpc_discovery_methods,
-	tl_rpc_bdev_methods,      tl_rpc_bdev_create_methods, tl_rpc_fault_methods,
+	tl_rpc_bdev_methods,      tl_rpc_bdev_create_methods, tl_rpc_bdev_stack_methods,
+	tl_rpc_fault_methods,
 };
 
 static const char *rpc_gate(struct nvhi_rpc_call *call)

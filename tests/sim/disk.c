@@ -255,6 +255,7 @@ static const struct tl_bdev_ops disk_ops = {
 	.abort = disk_abort,
 	.resize = disk_resize,
 	.filename = tl_bdev_no_filename,
+	.stop = tl_bdev_no_stop,
 	.destroy = disk_destroy,
 };
 
