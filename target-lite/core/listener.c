@@ -74,6 +74,7 @@ void tl_subsystem_listener_put(struct tl_subsystem_listener *sl)
 {
 	if (sl->listener || sl->ctrlrs)
 		return;
+	free(sl->ana_saved);
 	free(sl->ana_state);
 	free(sl);
 }
@@ -84,6 +85,7 @@ struct listener_change {
 	struct tl_listen_addr addr;
 	uint32_t anagrpid;
 	enum tl_ana_state state;
+	bool any, on; /* flap */
 };
 
 static struct listener_change *listener_change_of(struct tl_subsystem_change *change)
@@ -219,25 +221,39 @@ int tl_subsystem_remove_listener(struct tl_subsystem *ss, const struct tl_listen
 
 /* ---- ANA state ------------------------------------------------------------------------------ */
 
+static void ana_set(uint8_t *states, const struct tl_subsystem *ss,
+		    const struct listener_change *lc)
+{
+	if (lc->anagrpid)
+		states[lc->anagrpid - 1] = (uint8_t)lc->state;
+	else
+		memset(states, (int)lc->state, ss->max_nsid);
+}
+
+static void ana_tell(struct tl_subsystem_listener *sl)
+{
+	struct tl_ctrlr *ctrlr;
+
+	sl->ana_change_count++;
+	nvhi_list_for_each(ctrlr, &sl->subsystem->ctrlrs, link)
+		if (ctrlr->listener == sl)
+			tl_ctrlr_post_event(ctrlr, TL_EVENT_ANA_CHANGED);
+}
+
 static void listener_ana_apply(struct tl_subsystem_change *change)
 {
 	struct listener_change *lc = listener_change_of(change);
 	struct tl_subsystem *ss = change->ss;
 	struct tl_subsystem_listener *sl = tl_subsystem_find_listener(ss, &lc->addr);
-	struct tl_ctrlr *ctrlr;
 
 	if (!sl) {
 		change->err = -ENOENT;
 		return;
 	}
-	if (lc->anagrpid)
-		sl->ana_state[lc->anagrpid - 1] = (uint8_t)lc->state;
-	else
-		memset(sl->ana_state, (int)lc->state, ss->max_nsid);
-	sl->ana_change_count++;
-	nvhi_list_for_each(ctrlr, &ss->ctrlrs, link)
-		if (ctrlr->listener == sl)
-			tl_ctrlr_post_event(ctrlr, TL_EVENT_ANA_CHANGED);
+	ana_set(sl->ana_state, ss, lc);
+	if (sl->ana_saved)
+		ana_set(sl->ana_saved, ss, lc);
+	ana_tell(sl);
 }
 
 int tl_subsystem_set_ana_state(struct tl_subsystem *ss, const struct tl_listen_addr *addr,
@@ -260,6 +276,63 @@ int tl_subsystem_set_ana_state(struct tl_subsystem *ss, const struct tl_listen_a
 	lc->addr = *addr;
 	lc->anagrpid = anagrpid;
 	lc->state = state;
+	tl_subsystem_change(ss, &lc->change);
+	return 0;
+}
+
+/* ---- ANA states that flap -------------------------------------------------------------------- */
+
+static int listener_flap(struct tl_subsystem_listener *sl, const struct listener_change *lc)
+{
+	uint32_t size = sl->subsystem->max_nsid;
+
+	if (lc->on && !sl->ana_saved) {
+		sl->ana_saved = malloc(size);
+		if (!sl->ana_saved)
+			return -ENOMEM;
+		memcpy(sl->ana_saved, sl->ana_state, size);
+	}
+	if (lc->on) {
+		ana_set(sl->ana_state, sl->subsystem, lc);
+	} else if (sl->ana_saved) {
+		memcpy(sl->ana_state, sl->ana_saved, size);
+		free(sl->ana_saved);
+		sl->ana_saved = NULL;
+	}
+	ana_tell(sl);
+	return 0;
+}
+
+static void listener_flap_apply(struct tl_subsystem_change *change)
+{
+	struct listener_change *lc = listener_change_of(change);
+	struct tl_subsystem_listener *sl;
+
+	nvhi_list_for_each(sl, &change->ss->listeners, link)
+		if (!sl->adding && (lc->any || tl_listen_addr_equal(&sl->addr, &lc->addr)) &&
+		    listener_flap(sl, lc))
+			change->err = -ENOMEM;
+}
+
+int tl_subsystem_flap_ana(struct tl_subsystem *ss, const struct tl_listen_addr *addr,
+			  uint32_t anagrpid, enum tl_ana_state state, bool on, tl_done_fn done,
+			  void *arg)
+{
+	struct listener_change *lc;
+
+	if (!ss->ana_reporting)
+		return -ENOTSUP;
+	if (ss->deleting)
+		return -EBUSY;
+	lc = listener_change_new(listener_flap_apply, done, arg);
+	if (!lc)
+		return -ENOMEM;
+	lc->any = !addr;
+	if (addr)
+		lc->addr = *addr;
+	lc->anagrpid = anagrpid;
+	lc->state = state;
+	lc->on = on;
 	tl_subsystem_change(ss, &lc->change);
 	return 0;
 }

@@ -37,8 +37,9 @@ struct tl_qpair {
 	struct tl_ctrlr *ctrlr;            /* set when live */
 	struct tl_group_subsystem *gs;
 	uint16_t qid;
-	uint32_t entries; /* of the submission queue */
-	bool sqfc_off;    /* SQ flow control disabled in Connect */
+	uint32_t entries;             /* of the submission queue */
+	bool sqfc_off;                /* SQ flow control disabled in Connect */
+	bool hdr_digest, data_digest; /* the transport's */
 	uint16_t sq_head;
 	uint32_t outstanding;          /* commands in the core, AERs included */
 	struct nvhi_list reqs;         /* struct tl_request by qpair_link: those in the core */
@@ -102,8 +103,9 @@ struct tl_request {
 	struct iovec scratch_iov;
 	bool abort; /* asked to end early */
 	/* target-lite/fault. */
-	bool fault_after; /* completes differently */
-	bool fault_done;  /* was executed, its completion waits */
+	bool fault_after;     /* completes differently */
+	bool fault_done;      /* was executed, its completion waits */
+	uint8_t fault_garble; /* enum tl_garble: of the answer; the transport takes it back */
 	uint16_t fault_status;
 	uint32_t fault_ms;
 	uint64_t fault_due, fault_id;
@@ -111,8 +113,8 @@ struct tl_request {
 
 /* enum nvh_data_dir: which way the opcode says that data goes. */
 uint8_t tl_cmd_direction(const struct nvh_cmd *cmd);
-/* What a command moves where an SGL is an offset or the transport's own (TCP): bytes, and direction by
- * opcode. Returns 0 or an NVMe status (SCT << 8 | SC) for a descriptor that is neither. */
+/* What a command moves where an SGL is an offset or the transport's own (TCP): bytes, and direction
+ * by opcode. Returns 0 or an NVMe status (SCT << 8 | SC) for a descriptor that is neither. */
 unsigned int tl_cmd_transfer(const struct nvh_cmd *cmd, uint32_t *ret_len, uint8_t *ret_dir);
 /*
  * Before a command's data is asked for: what is already known to be refused need not be fetched.

@@ -64,6 +64,7 @@ struct tl_subsystem_listener {
 	struct tl_listener *listener; /* NULL once removed */
 	struct tl_listen_addr addr;
 	uint8_t *ana_state; /* enum tl_ana_state by ANA group - 1, max_nsid of them */
+	uint8_t *ana_saved; /* the same, before a fault had them flap; NULL: none does */
 	uint64_t ana_change_count;
 	bool secure_channel;
 	bool adding;     /* not yet visible */
@@ -185,6 +186,12 @@ int tl_subsystem_remove_listener(struct tl_subsystem *ss, const struct tl_listen
 int tl_subsystem_set_ana_state(struct tl_subsystem *ss, const struct tl_listen_addr *addr,
 			       uint32_t anagrpid, enum tl_ana_state state, tl_done_fn done,
 			       void *arg);
+
+/* A fault: the group (0: all) of the listener (NULL: of each) takes this state, and (on false) what
+ * it had before again. -ENOTSUP (no ANA reporting), -EBUSY, -ENOMEM. */
+int tl_subsystem_flap_ana(struct tl_subsystem *ss, const struct tl_listen_addr *addr,
+			  uint32_t anagrpid, enum tl_ana_state state, bool on, tl_done_fn done,
+			  void *arg);
 
 struct tl_ns_opts {
 	const char *bdev_name;

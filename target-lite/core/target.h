@@ -105,6 +105,21 @@ enum tl_mute {
 /* One counter of a transport in a poll group; `device` is NULL where it has none. */
 typedef void (*tl_stat_fn)(void *arg, const char *device, const char *name, uint64_t value);
 
+/* What is wrong with the answer to a command (target-lite/fault). */
+enum tl_garble {
+	TL_GARBLE_NONE,
+	TL_GARBLE_HDR_DIGEST,
+	TL_GARBLE_DATA_DIGEST,
+	/* The PDU: */
+	TL_GARBLE_TYPE, /* one that does not exist */
+	TL_GARBLE_HLEN,
+	TL_GARBLE_PLEN, /* 4 GiB */
+	TL_GARBLE_PDO,
+	TL_GARBLE_CCCID, /* of no command */
+	TL_GARBLE_TTAG,  /* an R2T for data that nobody waits for */
+	TL_GARBLE_R2T,   /* an R2T beyond the command's data */
+};
+
 /* What a transport implements. */
 struct tl_transport_ops {
 	enum tl_trtype trtype;

@@ -184,6 +184,10 @@ static bool fault_strike(struct tl_fault_group *fg, const struct tl_fault *fault
 	case TL_FAULT_LOSE_KEEPALIVE:
 		fault_wait(req, fault, NULL, true);
 		return true;
+	case TL_FAULT_CORRUPT_DIGEST:
+	case TL_FAULT_MALFORMED_PDU:
+		req->fault_garble = opts->garble;
+		return false;
 	default:
 		if (!fault_connection(fault, req->qpair))
 			return false;
@@ -296,12 +300,8 @@ static uint64_t fault_group_clear(struct tl_fault_group *fg, const struct tl_fau
 
 /* ---- orders, there and back ------------------------------------------------------------------ */
 
-static void fault_order_back(struct nvhi_msg *msg)
+static void fault_order_done(struct fault_order *order)
 {
-	struct fault_order *order = nvhi_container_of(msg, struct fault_order_part, msg)->order;
-
-	if (--order->missing)
-		return;
 	if (order->op == FAULT_CLEAR)
 		free(order->fault);
 	if (order->next)
@@ -309,6 +309,23 @@ static void fault_order_back(struct nvhi_msg *msg)
 	else if (order->done)
 		order->done(order->arg, order->commands);
 	free(order);
+}
+
+static void fault_flap_ended(void *arg)
+{
+	fault_order_done(arg);
+}
+
+static void fault_order_back(struct nvhi_msg *msg)
+{
+	struct fault_order *order = nvhi_container_of(msg, struct fault_order_part, msg)->order;
+
+	if (--order->missing)
+		return;
+	if (order->op == FAULT_CLEAR && order->fault->flap)
+		tl_ana_flap_end(order->fault->flap, fault_flap_ended, order);
+	else
+		fault_order_done(order);
 }
 
 static void fault_order_run(struct nvhi_msg *msg)
@@ -396,8 +413,13 @@ int tl_fault_add(struct tl_target *target, const struct tl_fault_opts *opts, tl_
 		free(fault);
 		return -ENOMEM;
 	}
-	fault->id = ++target->fault_last;
 	fault->opts = *opts;
+	if (opts->kind == TL_FAULT_ANA_FLAP && tl_ana_flap_start(target, fault)) {
+		free(order);
+		free(fault);
+		return -ENOMEM;
+	}
+	fault->id = ++target->fault_last;
 	nvhi_list_add_tail(&target->faults, &fault->link);
 	target->fault_count++;
 	order->commands = fault->id;

@@ -11,15 +11,18 @@
 #include <stdatomic.h>
 
 #include "target-lite/core/request.h"
+#include "target-lite/core/subsystem.h"
 
 #define TL_FAULTS_MAX   64u
 #define TL_FAULT_MS_MAX 600000u
 
 #define TL_FAULT_KINDS(X)                                                                          \
 	X(STATUS, status)                                                                          \
-	X(DELAY, delay) X(HOLD, hold) X(DROP_CONNECTION, drop_connection) X(SILENCE, silence)      \
+	X(DELAY, delay)                                                                            \
+	X(HOLD, hold) X(DROP_CONNECTION, drop_connection) X(SILENCE, silence)                      \
 		X(STOP_READING, stop_reading) X(KILL_CONTROLLER, kill_controller)                  \
-			X(LOSE_KEEPALIVE, lose_keepalive)
+			X(LOSE_KEEPALIVE, lose_keepalive) X(CORRUPT_DIGEST, corrupt_digest)        \
+				X(MALFORMED_PDU, malformed_pdu) X(ANA_FLAP, ana_flap)
 
 enum tl_fault_kind {
 #define X(upper, lower) TL_FAULT_##upper,
@@ -42,10 +45,12 @@ struct tl_fault_opts {
 	double probability; /* of each match, by a generator seeded with `seed` */
 	uint64_t seed;
 	/* What. */
-	uint32_t ms;     /* DELAY */
-	bool after;      /* DELAY, STATUS: the command is executed first */
-	uint16_t status; /* STATUS: SCT << 8 | SC with CRD and NVH_CPL_DNR */
-	bool outlive;    /* HOLD: what is held stays when its connection ends */
+	uint32_t ms;                 /* DELAY; ANA_FLAP: between two changes */
+	bool after;                  /* DELAY, STATUS: the command is executed first */
+	uint16_t status;             /* STATUS: SCT << 8 | SC with CRD and NVH_CPL_DNR */
+	bool outlive;                /* HOLD: what is held stays when its connection ends */
+	uint8_t garble;              /* CORRUPT_DIGEST, MALFORMED_PDU: enum tl_garble */
+	enum tl_ana_state ana_state; /* ANA_FLAP */
 };
 /* Matches everything, always. */
 void tl_fault_opts_default(struct tl_fault_opts *opts, enum tl_fault_kind kind);
@@ -54,6 +59,7 @@ struct tl_fault {
 	uint64_t id; /* from 1 */
 	struct tl_fault_opts opts;
 	atomic_uint_fast64_t matched, fired; /* any group */
+	struct tl_ana_flap *flap;            /* ANA_FLAP: ana_flap.c */
 	struct nvhi_list link;               /* target->faults */
 };
 
@@ -81,6 +87,10 @@ int tl_fault_clear(struct tl_target *target, uint64_t id, tl_fault_done_fn done,
 /* Executes what is held, or (drop) forgets it: it is never executed and never answered. */
 int tl_fault_release(struct tl_target *target, uint64_t id, bool drop, tl_fault_done_fn done,
 		     void *arg);
+/* ana_flap.c. A state changes each opts.ms from now on. -ENOMEM. */
+int tl_ana_flap_start(struct tl_target *target, struct tl_fault *fault);
+/* Ends it: states are as they were before, then done. */
+void tl_ana_flap_end(struct tl_ana_flap *flap, void (*done)(void *arg), void *arg);
 /* The target stops: all rules go. */
 void tl_faults_stop(struct tl_target *target);
 /* The target is being freed. */

@@ -22,6 +22,7 @@ void tl_fault_opts_default(struct tl_fault_opts *opts, enum tl_fault_kind kind)
 	opts->cntlid = opts->qid = opts->opcode = -1;
 	opts->nsid = -1;
 	opts->probability = 1;
+	opts->ana_state = TL_ANA_INACCESSIBLE;
 }
 
 static bool fault_qpair_matches(const struct tl_fault_opts *opts, const struct tl_qpair *qpair)
@@ -37,10 +38,20 @@ static bool fault_qpair_matches(const struct tl_fault_opts *opts, const struct t
 	return opts->qid < 0 || (ctrlr && qpair->qid == opts->qid);
 }
 
+/* Whether the answer has the digest that shall be wrong. */
+static bool fault_has_digest(const struct tl_fault_opts *opts, const struct tl_qpair *qpair,
+			     const struct nvh_cmd *cmd)
+{
+	if (opts->garble == TL_GARBLE_HDR_DIGEST)
+		return qpair->hdr_digest;
+	return qpair->data_digest && cmd->opc != NVH_ADM_FABRICS &&
+	       (cmd->opc & 3) == NVH_DATA_TO_HOST;
+}
+
 bool tl_fault_matches(const struct tl_fault_opts *opts, const struct tl_qpair *qpair,
 		      const struct nvh_cmd *cmd)
 {
-	if (!fault_qpair_matches(opts, qpair))
+	if (opts->kind == TL_FAULT_ANA_FLAP || !fault_qpair_matches(opts, qpair))
 		return false;
 	if (!cmd)
 		return opts->nsid < 0 && opts->opcode < 0;
@@ -51,6 +62,8 @@ bool tl_fault_matches(const struct tl_fault_opts *opts, const struct tl_qpair *q
 	    (!qpair->ctrlr || qpair->qid || cmd->opc != NVH_ADM_KEEP_ALIVE))
 		return false;
 	if (opts->opcode >= 0 && cmd->opc != opts->opcode)
+		return false;
+	if (opts->kind == TL_FAULT_CORRUPT_DIGEST && !fault_has_digest(opts, qpair, cmd))
 		return false;
 	return opts->nsid < 0 ||
 	       (cmd->opc != NVH_ADM_FABRICS && nvh_le32_get(cmd->nsid) == opts->nsid);

@@ -11,7 +11,8 @@
 #include "target-lite/rpc/impl.h"
 
 struct fault_params {
-	int kind, at;
+	int kind, at, digest, field;
+	const char *ana_state;
 	const char *nqn;
 	struct tl_rpc_addr listener;
 	bool has_listener, has_cntlid, has_qid, has_nsid, has_opcode, has_ms, has_status, has_seed;
@@ -20,10 +21,14 @@ struct fault_params {
 	uint8_t opcode, sct, sc, crd;
 	uint64_t count, seed;
 	double probability;
-	bool dnr, outlive, has_at, has_outlive;
+	bool dnr, outlive, has_at, has_outlive, has_digest, has_field;
 };
 
 static const char *const at_names[] = {"execution", "completion", NULL};
+
+static const char *const digest_names[] = {"header", "data", NULL};
+static const char *const field_names[] = {"type",  "hlen", "plen", "pdo",
+					  "cccid", "ttag", "r2t",  NULL};
 
 static const struct nvhi_json_field add_fields[] = {
 	NVHI_JSON_FIELD(fault_params, kind, ENUM, NVHI_JSON_REQUIRED, .names = tl_fault_kind_names),
@@ -46,6 +51,11 @@ static const struct nvhi_json_field add_fields[] = {
 	NVHI_JSON_FIELD(fault_params, crd, U8, .min = 0, .max = 3),
 	NVHI_JSON_FIELD(fault_params, dnr, BOOL),
 	NVHI_JSON_FIELD(fault_params, outlive, BOOL, NVHI_JSON_PRESENT(fault_params, has_outlive)),
+	NVHI_JSON_FIELD(fault_params, digest, ENUM, .names = digest_names,
+			NVHI_JSON_PRESENT(fault_params, has_digest)),
+	NVHI_JSON_FIELD(fault_params, field, ENUM, .names = field_names,
+			NVHI_JSON_PRESENT(fault_params, has_field)),
+	NVHI_JSON_FIELD(fault_params, ana_state, STRING, .help = "(inaccessible)"),
 	NVHI_JSON_END,
 };
 
@@ -54,17 +64,31 @@ static int fault_check(struct nvhi_rpc_call *call, const struct fault_params *p)
 {
 	bool delay = p->kind == TL_FAULT_DELAY, status = p->kind == TL_FAULT_STATUS;
 	const char *kind = tl_fault_kind_names[p->kind];
-	const char *alien = p->has_ms && !delay                          ? "ms"
+	bool digest = p->kind == TL_FAULT_CORRUPT_DIGEST, pdu = p->kind == TL_FAULT_MALFORMED_PDU;
+	bool flap = p->kind == TL_FAULT_ANA_FLAP;
+	const char *alien = p->has_ms && !delay && !flap                 ? "ms"
 			    : p->has_at && !delay && !status             ? "at"
 			    : (p->sct || p->has_status) && !status       ? "sc"
 			    : (p->crd || p->dnr) && !status              ? "crd"
 			    : p->has_outlive && p->kind != TL_FAULT_HOLD ? "outlive"
+			    : p->has_digest && !digest                   ? "digest"
+			    : p->has_field && !pdu                       ? "field"
+			    : p->ana_state && !flap                      ? "ana_state"
+			    : p->has_cntlid && flap                      ? "cntlid"
+			    : p->has_qid && flap                         ? "qid"
+			    : p->has_opcode && flap                      ? "opcode"
 									 : NULL;
 
 	if (alien)
 		tl_rpc_bad_param(call, alien, "a fault of kind '%s' has none", kind);
-	else if (delay && !p->has_ms)
-		tl_rpc_bad_param(call, "ms", "is needed for kind 'delay'");
+	else if ((delay || flap) && !p->has_ms)
+		tl_rpc_bad_param(call, "ms", "is needed for kind '%s'", kind);
+	else if (digest && !p->has_digest)
+		tl_rpc_bad_param(call, "digest", "is needed for kind '%s'", kind);
+	else if (pdu && !p->has_field)
+		tl_rpc_bad_param(call, "field", "is needed for kind '%s'", kind);
+	else if (flap && !p->nqn)
+		tl_rpc_bad_param(call, "nqn", "is needed for kind '%s'", kind);
 	else if (status && (!p->has_status || (!p->sct && !p->sc)))
 		tl_rpc_bad_param(call, "sc", "kind 'status' needs a status that is not success");
 	else if (!(p->probability > 0 && p->probability <= 1))
@@ -93,6 +117,9 @@ static void fault_opts(const struct fault_params *p, struct tl_fault_opts *opts)
 	opts->after = p->at == 1;
 	opts->status = (uint16_t)(p->sct << 8 | p->sc | p->crd << 11 | (p->dnr ? NVH_CPL_DNR : 0));
 	opts->outlive = p->outlive;
+	opts->garble = (uint8_t)(p->has_digest  ? TL_GARBLE_HDR_DIGEST + p->digest
+				 : p->has_field ? TL_GARBLE_TYPE + p->field
+						: TL_GARBLE_NONE);
 }
 
 /* Once every group has done its part: a caller may rely on it. */
@@ -111,6 +138,10 @@ static void fault_add(struct nvhi_rpc_call *call)
 	if (nvhi_rpc_decode(call, &p) || fault_check(call, &p))
 		return;
 	fault_opts(&p, &opts);
+	if (p.ana_state && tl_ana_state_parse(p.ana_state, &opts.ana_state)) {
+		tl_rpc_bad_param(call, "ana_state", "'%.64s' is no ANA state", p.ana_state);
+		return;
+	}
 	if (p.has_listener && tl_rpc_parse_addr(call, "listener", &p.listener, &opts.listener))
 		return;
 	err = tl_fault_add(tl_rpc_of(call)->target, &opts, fault_done, call, &fault);
@@ -156,8 +187,17 @@ static struct json_object *fault_object(const struct tl_fault *fault)
 					json_object_new_double(opts->probability));
 		failed |= nvhi_json_add_u64(object, "seed", opts->seed);
 	}
-	if (opts->kind == TL_FAULT_DELAY)
+	if (opts->kind == TL_FAULT_DELAY || opts->kind == TL_FAULT_ANA_FLAP)
 		failed |= nvhi_json_add_u64(object, "ms", opts->ms);
+	if (opts->kind == TL_FAULT_CORRUPT_DIGEST)
+		failed |= nvhi_json_add_string(object, "digest",
+					       digest_names[opts->garble - TL_GARBLE_HDR_DIGEST]);
+	if (opts->kind == TL_FAULT_MALFORMED_PDU)
+		failed |= nvhi_json_add_string(object, "field",
+					       field_names[opts->garble - TL_GARBLE_TYPE]);
+	if (opts->kind == TL_FAULT_ANA_FLAP)
+		failed |= nvhi_json_add_string(object, "ana_state",
+					       tl_ana_state_name((uint8_t)opts->ana_state));
 	if (opts->kind == TL_FAULT_STATUS) {
 		failed |= nvhi_json_add_u64(object, "sct", opts->status >> 8 & 7);
 		failed |= nvhi_json_add_u64(object, "sc", opts->status & 0xff);

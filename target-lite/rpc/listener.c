@@ -240,19 +240,19 @@ static void nvmf_subsystem_get_listeners(struct nvhi_rpc_call *call)
 static int ana_config(const struct tl_subsystem_listener *listener, struct json_object *config)
 {
 	const struct tl_subsystem *ss = listener->subsystem;
+	const uint8_t *states = listener->ana_saved ? listener->ana_saved : listener->ana_state;
 	int failed = 0;
 
 	for (uint32_t i = 1; ss->ana_reporting && i < ss->max_nsid; i++) {
 		struct json_object *params;
 
-		if (listener->ana_state[i] == listener->ana_state[0])
+		if (states[i] == states[0])
 			continue;
 		params = json_object_new_object();
 		failed |= nvhi_json_add_string(params, "nqn", ss->nqn);
 		failed |= nvhi_json_add(params, "listen_address",
 					tl_rpc_addr_object(&listener->addr));
-		failed |= nvhi_json_add_string(params, "ana_state",
-					       tl_ana_state_name(listener->ana_state[i]));
+		failed |= nvhi_json_add_string(params, "ana_state", tl_ana_state_name(states[i]));
 		failed |= nvhi_json_add_u64(params, "anagrpid", i + 1);
 		failed |=
 			tl_rpc_config_add(config, "nvmf_subsystem_listener_set_ana_state", params);
@@ -276,8 +276,10 @@ int tl_rpc_listener_config(struct tl_subsystem *ss, struct json_object *config)
 					tl_rpc_addr_object(&listener->addr));
 		failed |= nvhi_json_add_bool(params, "secure_channel", false);
 		if (ss->ana_reporting)
-			failed |= nvhi_json_add_string(params, "ana_state",
-						       tl_ana_state_name(listener->ana_state[0]));
+			failed |= nvhi_json_add_string(
+				params, "ana_state",
+				tl_ana_state_name(listener->ana_saved ? listener->ana_saved[0]
+								      : listener->ana_state[0]));
 		failed |= tl_rpc_config_add(config, "nvmf_subsystem_add_listener", params);
 		failed |= ana_config(listener, config);
 	}

@@ -66,6 +66,8 @@ static void rx_icreq(struct tl_tcp_conn *conn)
 	tl_tcp_send_icresp(conn, icreq->dgst);
 	conn->params.hdgst = icreq->dgst & NVH_TCP_DGST_HDR;
 	conn->params.ddgst = icreq->dgst & NVH_TCP_DGST_DATA;
+	conn->qpair.hdr_digest = conn->params.hdgst;
+	conn->qpair.data_digest = conn->params.ddgst;
 	conn->params.ic_done = true;
 	nvhi_fsm_set(&tl_tcp_conn_fsm, &conn->state, TL_TCP_CONN_READY, NVHI_LOG_TCP,
 		     conn->qpair.peer);

@@ -85,7 +85,7 @@ enum tl_tcp_conn_state {
 #define TL_TCP_TX_ARENA (32u << 10)
 #define TL_TCP_STAGING  (256u << 10)
 /* Room that one response may need: headers with digest and padding, data digest, capsule. */
-#define TL_TCP_TX_ROOM     (NVHI_PDU_HDR_ROOM + 64u)
+#define TL_TCP_TX_ROOM     (2 * NVHI_PDU_HDR_ROOM + 64u)
 #define TL_TCP_TX_IOV_ROOM 4u
 
 struct tl_tcp_tx {
@@ -189,5 +189,14 @@ void tl_tcp_flush_deferred(struct nvhi_defer *defer);
 /* Forgets everything unsent and ends the requests in it. */
 void tl_tcp_tx_drop(struct tl_tcp_conn *conn);
 bool tl_tcp_tx_has_room(const struct tl_tcp_conn *conn);
+
+/* ---- garble.c: answers that are wrong on purpose ------------------------------------------------
+ */
+
+/* An R2T ahead of the answer; its length. */
+uint32_t tl_tcp_garble_r2t(const struct tl_tcp_conn *conn, const struct tl_tcp_req *treq,
+			   uint8_t *at);
+/* The answer was encoded from `first` in the arena on. */
+void tl_tcp_garble(const struct tl_tcp_conn *conn, struct tl_tcp_req *treq, uint8_t *first);
 
 #endif

@@ -74,7 +74,10 @@ static void tx_encode(struct tl_tcp_conn *conn, struct tl_tcp_req *treq)
 {
 	struct tl_request *req = &treq->req;
 	struct tl_tcp_tx *tx = &conn->tx;
+	uint8_t *first = tx_arena(tx);
 
+	if (__builtin_expect(req->fault_garble >= TL_GARBLE_TTAG, 0))
+		tx_put_arena(tx, tl_tcp_garble_r2t(conn, treq, first));
 	if (tx_success_suffices(conn, req)) {
 		tx_encode_data(conn, req, NVH_TCP_F_LAST | NVH_TCP_F_SUCCESS);
 	} else {
@@ -83,6 +86,8 @@ static void tx_encode(struct tl_tcp_conn *conn, struct tl_tcp_req *treq)
 		tx_put_arena(tx,
 			     nvhi_pdu_capsule_resp_build(tx_arena(tx), &conn->params, &req->cpl));
 	}
+	if (__builtin_expect(req->fault_garble != 0, 0))
+		tl_tcp_garble(conn, treq, first);
 	treq->tx_end = tx->queued;
 	treq->state = TL_TCP_REQ_TX;
 	nvhi_list_add_tail(&tx->reqs, &treq->link);

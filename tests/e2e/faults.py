@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Faults on command (fault_add): each kind does what it says on a real connection, and I/O of nvhost
 goes on without an error where a retry is legal."""
+import json
 import mmap
 import os
 import threading
@@ -94,19 +95,108 @@ def connection(target, disk, kind, **scope):
     assert disk.read() == 3
 
 
+class Doing(threading.Thread):
+    """Something that may take its time; its error is the test's."""
+
+    def __init__(self, fn, *args):
+        super().__init__(daemon=True)
+        self.fn, self.args, self.error = fn, args, None
+        self.start()
+
+    def run(self):
+        try:
+            self.fn(*self.args)
+        except OSError as e:
+            self.error = e
+
+    def finish(self, what):
+        self.join(30 * SCALE)
+        assert not self.is_alive(), f"{what}: I/O did not go on"
+        assert self.error is None, f"{what}: {self.error}"
+
+
+def blocked(target, disk, kind):
+    """While the fault stands no I/O ends, whatever the host tries; but the answer to a read that was
+    under way still leaves a connection that only stopped reading."""
+    disk.write(4)
+    held = fault(target, "hold", opcode=READ, count=1)
+    reader = Doing(disk.read)
+    wait_for("the read to be held", lambda: fired(target, held) == 1)
+    number = fault(target, kind)
+    assert fired(target, number) >= 2, "not every connection was struck at once"
+    assert target.rpc("fault_release", id=held) == 1
+    writer = Doing(disk.write, 5)
+    if kind == "stop_reading":
+        reader.finish(kind)
+    writer.join(0.7)
+    assert writer.is_alive(), f"{kind}: a write ended"
+    assert reader.is_alive() == (kind == "silence"), f"{kind}: a read ended"
+    target.rpc("fault_clear")
+    writer.finish(kind)
+    reader.finish(kind)
+    assert disk.read() == 5
+
+
+def reconnects(env):
+    listing = json.loads(env.nvhost("rpc", "list").stdout)
+    return sum(c["reconnects"] for c in listing["controllers"])
+
+
+def malformed(env, target, disk, kind, opcodes, lost=True, **params):
+    """The host sees through it, loses the connection (not for wrong data, which is asked for once more),
+    and gets its I/O done."""
+    disk.write(6)
+    for opcode in opcodes:
+        before = reconnects(env)
+        number = fault(target, kind, opcode=opcode, qid=1, count=1, **params)
+        if opcode == WRITE:
+            disk.write(7)
+        else:
+            assert disk.read() == 6, f"{kind} {params}"
+        assert fired(target, number) == 1, f"{kind} {params}"
+        if lost:
+            wait_for(f"{kind} {params} to be noticed", lambda: reconnects(env) > before, 20)
+        target.rpc("fault_clear", id=number)
+    assert disk.read() == (7 if WRITE in opcodes else 6)
+
+
+def flap(env, target, disk):
+    number = fault(target, "ana_flap", ms=30)
+    wait_for("ANA to flap", lambda: fired(target, number) >= 4)
+    for i in range(20):
+        disk.write(i)
+        assert disk.read() == i
+    target.rpc("fault_clear", id=number)
+    states = target.rpc("nvmf_subsystem_get_listeners", nqn=NQN)[0]["ana_states"]
+    assert {s["ana_state"] for s in states} == {"optimized"}
+
+
 def main(env):
-    target = Target(env)
+    target = Target(env, "--ana")
     env.connect(target)
-    disk = Disk(os.path.join(env.mount(), NQN, "n1"))
+    path = os.path.join(env.mount(), NQN, "n1")
+    disk = Disk(path)
     disk.write(0)
     status(target, disk)
     delay(target, disk)
     hold(target, disk)
     connection(target, disk, "drop_connection", opcode=WRITE, count=1)
     connection(target, disk, "drop_connection", count=1)
-    connection(target, disk, "silence")
-    connection(target, disk, "stop_reading")
+    blocked(target, disk, "silence")
+    blocked(target, disk, "stop_reading")
     connection(target, disk, "kill_controller", count=1)
+    flap(env, target, disk)
+    for digests in ((), ("-g", "-G")):
+        disk.close()
+        env.nvhost("disconnect-all")
+        env.connect(target, "-c", "0.02", *digests)
+        disk = wait_for("the namespace", lambda: os.path.exists(path) and Disk(path))
+        for field in ("type", "hlen", "plen", "pdo", "cccid", "ttag", "r2t"):
+            # PDO means nothing in a response without data.
+            malformed(env, target, disk, "malformed_pdu", (READ,) if field == "pdo"
+                      else (READ, WRITE), field=field)
+    malformed(env, target, disk, "corrupt_digest", (READ, WRITE), digest="header")
+    malformed(env, target, disk, "corrupt_digest", (READ,), lost=False, digest="data")
     assert target.rpc("fault_list") == []
     disk.close()
     env.nvhost("umount", env.mounts[-1])

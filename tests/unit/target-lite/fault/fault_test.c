@@ -397,6 +397,74 @@ static void a_stop_of_the_target_ends_what_faults_hold(void)
 	tt_free(admin);
 }
 
+static int ana_state(void)
+{
+	return tl_subsystem_find_listener(tt_subsystem(), &tt_addr)->ana_state[0];
+}
+
+static struct tl_fault *flap(uint64_t count)
+{
+	struct tl_fault_opts opts;
+
+	tl_fault_opts_default(&opts, TL_FAULT_ANA_FLAP);
+	strcpy(opts.nqn, TT_NQN);
+	opts.ms = 100;
+	opts.count = count;
+	return add(&opts);
+}
+
+static void ana_states_flap_and_are_as_before_in_the_end(void)
+{
+	struct tl_fault *fault;
+
+	begin();
+	fault = flap(0);
+	CU_ASSERT_EQUAL(ana_state(), TL_ANA_OPTIMIZED);
+	for (int i = 0; i < 4; i++) {
+		tt_advance_ms(100);
+		CU_ASSERT_EQUAL(ana_state(), i & 1 ? TL_ANA_OPTIMIZED : TL_ANA_INACCESSIBLE);
+		CU_ASSERT_EQUAL(rw_status(io, NVH_OPC_READ, 0),
+				i & 1 ? NVH_ST_SUCCESS : NVH_ST_ANA_INACCESSIBLE);
+	}
+	CU_ASSERT_EQUAL(atomic_load(&fault->fired), 4);
+	tt_advance_ms(100);
+	CU_ASSERT_EQUAL(ana_state(), TL_ANA_INACCESSIBLE);
+	clear(fault->id);
+	CU_ASSERT_EQUAL(ana_state(), TL_ANA_OPTIMIZED);
+	end();
+}
+
+static void a_flap_ends_with_its_count_and_a_state_set_meanwhile_stays(void)
+{
+	struct tl_fault *fault;
+
+	begin();
+	fault = flap(1);
+	tt_advance_ms(100);
+	tt_advance_ms(100);
+	tt_advance_ms(100);
+	CU_ASSERT_EQUAL(ana_state(), TL_ANA_INACCESSIBLE);
+	CU_ASSERT_EQUAL(tl_subsystem_set_ana_state(tt_subsystem(), &tt_addr, 1,
+						   TL_ANA_NON_OPTIMIZED, tt_done, NULL),
+			0);
+	tt_run();
+	clear(fault->id);
+	CU_ASSERT_EQUAL(ana_state(), TL_ANA_NON_OPTIMIZED);
+	end();
+}
+
+/* The subsystem goes, or the target stops, while states flap. */
+static void a_flap_outlives_its_subsystem_by_nothing(void)
+{
+	begin();
+	flap(0);
+	tt_advance_ms(100);
+	CU_ASSERT_EQUAL(tl_subsystem_remove_listener(tt_subsystem(), &tt_addr, tt_done, NULL), 0);
+	tt_run();
+	tt_advance_ms(100);
+	end();
+}
+
 static void the_table_is_bounded(void)
 {
 	struct tl_fault_opts opts;
@@ -425,4 +493,7 @@ NVH_UNIT_MAIN("target-lite/fault", NVH_TEST(a_scope_excludes_by_each_of_its_memb
 	      NVH_TEST(a_connection_fault_strikes_at_once_what_there_is),
 	      NVH_TEST(a_killed_controller_closes_all_its_queues),
 	      NVH_TEST(a_lost_keep_alive_is_not_answered),
-	      NVH_TEST(a_stop_of_the_target_ends_what_faults_hold), NVH_TEST(the_table_is_bounded))
+	      NVH_TEST(a_stop_of_the_target_ends_what_faults_hold),
+	      NVH_TEST(ana_states_flap_and_are_as_before_in_the_end),
+	      NVH_TEST(a_flap_ends_with_its_count_and_a_state_set_meanwhile_stays),
+	      NVH_TEST(a_flap_outlives_its_subsystem_by_nothing), NVH_TEST(the_table_is_bounded))
