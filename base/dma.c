@@ -23,6 +23,7 @@ struct dma_block {
 
 static pthread_mutex_t dma_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct nvhi_list dma_blocks = NVHI_LIST_INIT(dma_blocks);
+static void (*dma_watcher)(void *base, size_t length, bool there);
 
 static bool round_up(size_t size, size_t to, size_t *ret_size)
 {
@@ -100,6 +101,8 @@ void *nvhi_dma_alloc(size_t size, size_t align)
 	madvise(block->base, block->length, MADV_DONTFORK);
 	pthread_mutex_lock(&dma_lock);
 	nvhi_list_add_tail(&dma_blocks, &block->link);
+	if (dma_watcher)
+		dma_watcher(block->base, block->length, true);
 	pthread_mutex_unlock(&dma_lock);
 	return block->base;
 }
@@ -123,8 +126,11 @@ void nvhi_dma_free(void *ptr)
 		return;
 	pthread_mutex_lock(&dma_lock);
 	block = dma_find(ptr);
-	if (block)
+	if (block) {
 		nvhi_list_del(&block->link);
+		if (dma_watcher)
+			dma_watcher(block->base, block->length, false);
+	}
 	pthread_mutex_unlock(&dma_lock);
 	if (block)
 		munmap(block->base, block->length);
@@ -144,4 +150,15 @@ bool nvhi_dma_is_huge(const void *ptr, size_t *ret_length)
 	}
 	pthread_mutex_unlock(&dma_lock);
 	return huge;
+}
+
+void nvhi_dma_watch(void (*fn)(void *base, size_t length, bool there))
+{
+	struct dma_block *block;
+
+	pthread_mutex_lock(&dma_lock);
+	dma_watcher = fn;
+	nvhi_list_for_each (block, &dma_blocks, link)
+		fn(block->base, block->length, true);
+	pthread_mutex_unlock(&dma_lock);
 }

@@ -27,5 +27,9 @@ void *nvhi_dma_alloc(size_t size, size_t align);
 void nvhi_dma_free(void *ptr);
 /* Whether `ptr`, from nvhi_dma_alloc, stands in hugepages, and how long its mapping is. */
 bool nvhi_dma_is_huge(const void *ptr, size_t *ret_length);
+/* A transport that registers memory hears of each block: of those that are there at once, of later
+ * ones as they come, and of each before it is unmapped. One watcher, set once and for good; called
+ * under the list's lock: it must not call these functions. */
+void nvhi_dma_watch(void (*fn)(void *base, size_t length, bool there));
 
 #endif

@@ -2,10 +2,12 @@
  * The one table that names the transports. Whoever needs one finds it here by its type.
  */
 #include "host/transport.h"
+#include "fabric/rdma/rdma.h"
 #include "fabric/tcp/tcp.h"
 
 static const struct nvhi_transport *const transports[] = {
 	&nvhi_transport_tcp,
+	&nvhi_transport_rdma,
 };
 
 const struct nvhi_transport *nvhi_transport_by_type(enum nvh_trtype trtype)

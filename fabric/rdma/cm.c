@@ -58,15 +58,18 @@ static int cm_readable(struct nvhi_source *source, unsigned int events)
 static int cm_open_error(int err, char *errbuf, size_t errbuf_len)
 {
 	if (err == -ENODEV || err == -ENOENT) {
-		snprintf(errbuf, errbuf_len,
-			 "no RDMA device on this machine (rdma link shows them; for software RDMA on an "
-			 "Ethernet interface: modprobe rdma_rxe; rdma link add rxe0 type rxe netdev "
-			 "INTERFACE), or rdma_ucm is not loaded (modprobe rdma_ucm)");
+		snprintf(
+			errbuf, errbuf_len,
+			"no RDMA device on this machine (rdma link shows them; for software RDMA "
+			"on an "
+			"Ethernet interface: modprobe rdma_rxe; rdma link add rxe0 type rxe netdev "
+			"INTERFACE), or rdma_ucm is not loaded (modprobe rdma_ucm)");
 		return -ENODEV;
 	}
 	if (err == -EACCES || err == -EPERM)
 		snprintf(errbuf, errbuf_len,
-			 "no access to /dev/infiniband/rdma_cm: %s (its owner, group and mode come from "
+			 "no access to /dev/infiniband/rdma_cm: %s (its owner, group and mode come "
+			 "from "
 			 "udev's rules)",
 			 strerror(-err));
 	else
@@ -193,8 +196,7 @@ static int refused_error(const struct rdma_cm_event *event, char *text, size_t l
 		return -ECONNREFUSED;
 	}
 	if (event->status == CM_REJ_CONSUMER)
-		snprintf(text, len,
-			 "the peer refuses the RDMA connection without an NVMe status");
+		snprintf(text, len, "the peer refuses the RDMA connection without an NVMe status");
 	else
 		snprintf(text, len, "the peer refuses the RDMA connection (reason %d)",
 			 event->status);
@@ -211,7 +213,8 @@ int nvhi_rdma_event_error(const struct nvhi_verbs *verbs, const struct rdma_cm_e
 		err = err ? err : -EHOSTUNREACH;
 		if (err == -ENODEV)
 			snprintf(text, len,
-				 "no RDMA device leads to this address (rdma link shows them with their "
+				 "no RDMA device leads to this address (rdma link shows them with "
+				 "their "
 				 "interfaces; ip route get shows the interface)");
 		else
 			snprintf(text, len, "the address was not resolved over RDMA: %s",

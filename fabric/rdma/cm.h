@@ -1,8 +1,8 @@
 /*
  * Connection management on a reactor: a channel of rdma_cm events whose descriptor is a source of
  * the reactor, and the ids that report through it. An event is copied and acknowledged before its
- * id hears of it, so the handler may destroy that id, any other, and close the channel (whose memory
- * must outlive the handler).
+ * id hears of it, so the handler may destroy that id, any other, and close the channel (whose
+ * memory must outlive the handler).
  *
  * Channel and ids are touched by the channel's reactor alone; nvhi_rdma_id_adopt moves an id that
  * was accepted elsewhere. Everything is asynchronous: a call starts a step, an event tells its
@@ -19,9 +19,9 @@ struct nvhi_rdma_id;
 
 /*
  * `event` is a copy that lives until the handler returns, private data included (NULL when none
- * came). On a listening id RDMA_CM_EVENT_CONNECT_REQUEST brings the new connection in event->id: the
- * handler adopts it, or refuses it by nvhi_rdma_refuse; it must do one of them. Until it is adopted
- * its other events come to the listening id, with event->id naming it.
+ * came). On a listening id RDMA_CM_EVENT_CONNECT_REQUEST brings the new connection in event->id:
+ * the handler adopts it, or refuses it by nvhi_rdma_refuse; it must do one of them. Until it is
+ * adopted its other events come to the listening id, with event->id naming it.
  */
 typedef void (*nvhi_rdma_event_fn)(struct nvhi_rdma_id *id, const struct rdma_cm_event *event);
 

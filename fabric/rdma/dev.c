@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "fabric/rdma/dev.h"
+#include "fabric/rdma/region.h"
 
 static pthread_mutex_t dev_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct nvhi_list devs = NVHI_LIST_INIT(devs);
@@ -41,8 +42,8 @@ static int dev_open(const struct nvhi_verbs *verbs, struct ibv_context *context,
 		goto err_free;
 	}
 	dev->windows = dev->attr.max_mw > 0 &&
-		       (dev->attr.device_cap_flags & (IBV_DEVICE_MEM_WINDOW_TYPE_2A |
-						      IBV_DEVICE_MEM_WINDOW_TYPE_2B));
+		       (dev->attr.device_cap_flags &
+			(IBV_DEVICE_MEM_WINDOW_TYPE_2A | IBV_DEVICE_MEM_WINDOW_TYPE_2B));
 	dev->iwarp = context->device->transport_type == IBV_TRANSPORT_IWARP;
 	errno = 0;
 	dev->pd = verbs->alloc_pd(context);
@@ -53,6 +54,7 @@ static int dev_open(const struct nvhi_verbs *verbs, struct ibv_context *context,
 		goto err_free;
 	}
 	nvhi_list_add_tail(&devs, &dev->link);
+	nvhi_rdma_regions_attach(dev);
 	nvhi_log(DEBUG, RDMA, "%s: in use; %s, windows %s, max_sge %d, max_qp_wr %d, max_cqe %d",
 		 nvhi_rdma_dev_name(dev), dev->iwarp ? "iWARP" : "InfiniBand or RoCE",
 		 dev->windows ? "yes" : "no", dev->attr.max_sge, dev->attr.max_qp_wr,
@@ -72,7 +74,7 @@ int nvhi_rdma_dev_get(const struct nvhi_verbs *verbs, struct ibv_context *contex
 	int err = 0;
 
 	pthread_mutex_lock(&dev_lock);
-	nvhi_list_for_each (dev, &devs, link) {
+	nvhi_list_for_each(dev, &devs, link) {
 		if (dev->context == context && dev->verbs == verbs) {
 			dev->refs++;
 			*ret_dev = dev;
@@ -95,6 +97,7 @@ void nvhi_rdma_dev_put(struct nvhi_rdma_dev *dev)
 	last = --dev->refs == 0;
 	if (last) {
 		nvhi_list_del(&dev->link);
+		nvhi_rdma_regions_release(dev);
 		dev->verbs->dealloc_pd(dev->pd);
 	}
 	pthread_mutex_unlock(&dev_lock);
@@ -136,8 +139,10 @@ static void reg_error(struct nvhi_rdma_dev *dev, int err, size_t len, const char
 
 		if (need > limit.rlim_cur) {
 			snprintf(errbuf, errbuf_len,
-				 "%s: cannot pin %lu KiB for %s: the limit of locked memory is %lu KiB, "
-				 "at least %lu KiB are needed (ulimit -l %lu, or LimitMEMLOCK= of the "
+				 "%s: cannot pin %lu KiB for %s: the limit of locked memory is %lu "
+				 "KiB, "
+				 "at least %lu KiB are needed (ulimit -l %lu, or LimitMEMLOCK= of "
+				 "the "
 				 "systemd unit)",
 				 nvhi_rdma_dev_name(dev), kib(len), what, kib(limit.rlim_cur),
 				 kib(need), kib(need));

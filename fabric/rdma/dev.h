@@ -1,6 +1,7 @@
 /*
  * An RDMA device in use: one protection domain and what the device can do, shared by all queues of
- * the process on it and released with the last of them, so that a device can be removed. Any thread.
+ * the process on it and released with the last of them, so that a device can be removed. Any
+ * thread.
  */
 #ifndef NVHI_FABRIC_RDMA_DEV_H
 #define NVHI_FABRIC_RDMA_DEV_H
@@ -20,6 +21,7 @@ struct nvhi_rdma_dev {
 	/* dev.c's */
 	uint32_t refs;
 	struct nvhi_list link;
+	struct nvhi_list region_link; /* region.c's */
 };
 
 /* The device behind a cm_id that is bound to one. -errno with one line in errbuf. */
@@ -30,8 +32,8 @@ void nvhi_rdma_dev_put(struct nvhi_rdma_dev *dev);
 const char *nvhi_rdma_dev_name(const struct nvhi_rdma_dev *dev);
 
 /* Registers memory, with IBV_ACCESS_* flags. When the limit of locked memory is what stands in the
- * way, the line in errbuf names the limit and the value needed. `what`: whose memory, for that line.
- * Not for the I/O path. */
+ * way, the line in errbuf names the limit and the value needed. `what`: whose memory, for that
+ * line. Not for the I/O path. */
 int nvhi_rdma_reg(struct nvhi_rdma_dev *dev, void *addr, size_t len, int access, const char *what,
 		  char *errbuf, size_t errbuf_len, struct ibv_mr **ret_mr);
 void nvhi_rdma_dereg(struct nvhi_rdma_dev *dev, struct ibv_mr *mr);

@@ -71,8 +71,14 @@ struct verbs_symbol {
 	const char *name;
 };
 
-#define VERBS(member, symbol) {&verbs_lib, &verbs_table.member, symbol}
-#define CM(member, symbol)    {&verbs_cm_lib, &verbs_table.member, symbol}
+#define VERBS(member, symbol)                                                                      \
+	{                                                                                          \
+		&verbs_lib, &verbs_table.member, symbol                                            \
+	}
+#define CM(member, symbol)                                                                         \
+	{                                                                                          \
+		&verbs_cm_lib, &verbs_table.member, symbol                                         \
+	}
 static const struct verbs_symbol verbs_symbols[] = {
 	VERBS(query_device, "ibv_query_device"),
 	{&verbs_lib, &verbs_query_port_symbol, "ibv_query_port"},
@@ -149,7 +155,8 @@ static int verbs_load(char *errbuf, size_t errbuf_len)
 
 		if (!fn) {
 			snprintf(errbuf, errbuf_len,
-				 "RDMA needs a newer rdma-core: its library lacks %s", symbol->name);
+				 "RDMA needs a newer rdma-core: its library lacks %s",
+				 symbol->name);
 			return -ENOSYS;
 		}
 		memcpy(symbol->slot, &fn, sizeof(fn));
@@ -162,7 +169,8 @@ static int verbs_load(char *errbuf, size_t errbuf_len)
 	verbs_table.post_recv = verbs_post_recv;
 	verbs_table.alloc_mw = verbs_alloc_mw;
 	verbs_table.dealloc_mw = verbs_dealloc_mw;
-	/* Before any other verb. On kernels that copy pinned pages at fork (5.12) it does nothing. */
+	/* Before any other verb. On kernels that copy pinned pages at fork (5.12) it does nothing.
+	 */
 	fork_init = (int (*)(void))(uintptr_t)dlsym(verbs_lib, "ibv_fork_init");
 	if (fork_init)
 		fork_init();

@@ -63,7 +63,8 @@ struct nvhi_verbs {
 	int (*cm_resolve_addr)(struct rdma_cm_id *id, struct sockaddr *src, struct sockaddr *dst,
 			       int timeout_ms);
 	int (*cm_resolve_route)(struct rdma_cm_id *id, int timeout_ms);
-	int (*cm_create_qp)(struct rdma_cm_id *id, struct ibv_pd *pd, struct ibv_qp_init_attr *attr);
+	int (*cm_create_qp)(struct rdma_cm_id *id, struct ibv_pd *pd,
+			    struct ibv_qp_init_attr *attr);
 	void (*cm_destroy_qp)(struct rdma_cm_id *id);
 	int (*cm_connect)(struct rdma_cm_id *id, struct rdma_conn_param *param);
 	int (*cm_listen)(struct rdma_cm_id *id, int backlog);
