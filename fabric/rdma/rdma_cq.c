@@ -56,9 +56,22 @@ static void wc_failed(struct nvhi_rdma_qpair *q, const struct ibv_wc *wc)
 	}
 }
 
+/*
+ * The key that the controller says it invalidated with its response; 0: none. rdma_rxe hands its
+ * kernel's flag to userspace, where that bit means a good checksum, which RC knows nothing of
+ * (Linux 6.12). A key that comes with it is believed if it is the command's (*ret_hint).
+ */
+static uint32_t wc_invalidated(const struct ibv_wc *wc, bool *ret_hint)
+{
+	*ret_hint = (wc->wc_flags & (IBV_WC_WITH_INV | IBV_WC_IP_CSUM_OK)) == IBV_WC_IP_CSUM_OK;
+	return *ret_hint || (wc->wc_flags & IBV_WC_WITH_INV) ? wc->invalidated_rkey : 0;
+}
+
 static void wc_received(struct nvhi_rdma_qpair *q, const struct ibv_wc *wc, uint16_t index)
 {
 	struct nvh_cpl cpl = q->cpls[index];
+	uint32_t rkey;
+	bool hint;
 
 	if (wc->byte_len != sizeof(cpl)) {
 		nvhi_rdma_fail(q, -EPROTO,
@@ -67,7 +80,8 @@ static void wc_received(struct nvhi_rdma_qpair *q, const struct ibv_wc *wc, uint
 		return;
 	}
 	nvhi_rdma_post_recv_again(q, index);
-	nvhi_rdma_response(q, &cpl, wc->wc_flags & IBV_WC_WITH_INV ? wc->invalidated_rkey : 0);
+	rkey = wc_invalidated(wc, &hint);
+	nvhi_rdma_response(q, &cpl, rkey, hint);
 }
 
 static void wc_handle(struct nvhi_rdma_qpair *q, const struct ibv_wc *wc)

@@ -98,6 +98,7 @@ static int grant(struct nvhi_rdma_qpair *q, struct nvhi_rdma_slot *slot, struct 
 	if (!window)
 		return -EAGAIN;
 	q->free_windows = window->next;
+	window->mw->rkey = window->rkey; /* providers name the window by its last key */
 	window->rkey = ibv_inc_rkey(window->rkey);
 	slot->window = window;
 	slot->bind = (struct ibv_send_wr){
@@ -202,7 +203,6 @@ static int place_in_capsule(struct nvhi_rdma_qpair *q, struct nvhi_rdma_slot *sl
 		count = 1;
 	}
 	slot->sges = (uint8_t)(1 + count);
-	slot->in_capsule = true;
 	q->counters.in_capsule++;
 	memset(sgl, 0, sizeof(*sgl));
 	nvh_le32_put(&sgl->len, slot->req->len);
@@ -271,7 +271,6 @@ int nvhi_rdma_place(struct nvhi_rdma_qpair *q, struct nvhi_rdma_slot *slot)
 	slot->sge[0] = (struct ibv_sge){.addr = (uintptr_t)capsule,
 					.length = sizeof(*capsule),
 					.lkey = q->capsules_mr->lkey};
-	slot->placed = true;
 	nvhi_trace_cmd(q->qpair.name, q->qpair.qid, &req->cmd);
 	return 0;
 }

@@ -62,9 +62,7 @@ struct nvhi_rdma_slot {
 	struct nvhi_req *req; /* NULL: free */
 	uint16_t cid;
 	uint16_t index;
-	bool placed; /* data pointer, window and copy are settled */
 	bool posted; /* the capsule is in the send queue or beyond */
-	bool in_capsule;
 	bool completed; /* the controller's completion is in `cpl` */
 	bool sending;   /* the capsule is sent out of the caller's memory, and may yet be again */
 	bool invalidating; /* our own invalidation of the window is on its way */
@@ -200,8 +198,10 @@ void nvhi_rdma_slots_fini(struct nvhi_rdma_qpair *q);
 int nvhi_rdma_submit(struct nvhi_qpair *qpair, struct nvhi_req *req);
 /* As submit, before the queue is live (Connect). */
 int nvhi_rdma_submit_early(struct nvhi_rdma_qpair *q, struct nvhi_req *req);
-/* A response capsule arrived; `rkey`: a key that the controller invalidated with it, 0: none. */
-void nvhi_rdma_response(struct nvhi_rdma_qpair *q, const struct nvh_cpl *cpl, uint32_t rkey);
+/* A response capsule arrived; `rkey`: a key that the controller invalidated with it, 0: none;
+ * `hint`: perhaps, if it is the command's. */
+void nvhi_rdma_response(struct nvhi_rdma_qpair *q, const struct nvh_cpl *cpl, uint32_t rkey,
+			bool hint);
 /* One thing less that kept the slot: done() once nothing does. */
 void nvhi_rdma_slot_settle(struct nvhi_rdma_qpair *q, struct nvhi_rdma_slot *slot);
 /* Ends a request that could not be sent. */

@@ -168,7 +168,7 @@ static void chain_commands(struct nvhi_rdma_qpair *q, struct post_chain *chain)
 			nvhi_list_first(&q->want, struct nvhi_rdma_slot, link);
 		int err = q->sq_free < NVHI_RDMA_WRS - 1 ? -EAGAIN : 0;
 
-		if (!err && !slot->placed)
+		if (!err)
 			err = nvhi_rdma_place(q, slot);
 		if (err == -EAGAIN) {
 			q->counters.stalls++;

@@ -69,7 +69,7 @@ int nvhi_rdma_submit_early(struct nvhi_rdma_qpair *q, struct nvhi_req *req)
 		return -EAGAIN;
 	slot = &q->slots[q->free_slots[--q->free_count]];
 	slot->req = req;
-	slot->placed = slot->posted = slot->in_capsule = false;
+	slot->posted = false;
 	slot->completed = slot->sending = slot->invalidating = false;
 	nvh_le16_put(&req->cmd.cid, slot->cid);
 	req->slot = slot->index;
@@ -132,7 +132,8 @@ void nvhi_rdma_slot_fail(struct nvhi_rdma_qpair *q, struct nvhi_rdma_slot *slot,
 	slot_finish(q, slot, err, NULL);
 }
 
-void nvhi_rdma_response(struct nvhi_rdma_qpair *q, const struct nvh_cpl *cpl, uint32_t rkey)
+void nvhi_rdma_response(struct nvhi_rdma_qpair *q, const struct nvh_cpl *cpl, uint32_t rkey,
+			bool hint)
 {
 	uint16_t cid = nvh_le16_get(cpl->cid), sqhd = nvh_le16_get(cpl->sqhd);
 	struct nvhi_rdma_slot *slot = slot_find(q, cid);
@@ -151,6 +152,8 @@ void nvhi_rdma_response(struct nvhi_rdma_qpair *q, const struct nvh_cpl *cpl, ui
 							: "the commands submitted");
 		return;
 	}
+	if (hint && (!slot->window || slot->window->rkey != rkey))
+		rkey = 0;
 	if (rkey && (!slot->window || slot->window->rkey != rkey)) {
 		nvhi_rdma_fail(
 			q, -EPROTO,

@@ -33,12 +33,12 @@ nvmet_ns() # NQN NSID DEVICE [ANA GROUP]
 	[ -b "$3" ] || echo 1 >"$d/buffered_io" # tmpfs knows no direct I/O in 6.1
 	echo 1 >"$d/enable"
 }
-nvmet_port() # ID ADDRESS SERVICE
+nvmet_port() # ID ADDRESS SERVICE [TRANSPORT]
 {
 	local p=$N/ports/$1
 	mkdir -p "$p"
 	echo ipv4 >"$p/addr_adrfam"
-	echo tcp >"$p/addr_trtype"
+	echo "${4:-tcp}" >"$p/addr_trtype"
 	echo "$2" >"$p/addr_traddr"
 	echo "$3" >"$p/addr_trsvcid"
 }
