@@ -148,6 +148,19 @@ static void request_start(struct tl_request *req)
 		qpair->sq_head = 0;
 }
 
+static inline void request_run(struct tl_request *req)
+{
+	struct tl_qpair *qpair = req->qpair;
+
+	req->state = TL_REQ_ACTIVE;
+	if (req->cmd.opc == NVH_ADM_FABRICS)
+		tl_fabrics_exec(req);
+	else if (qpair->state != TL_QPAIR_LIVE || qpair->disconnect)
+		tl_request_complete(req, TL_DNR(NVH_ST_CMD_SEQUENCE));
+	else
+		tl_request_dispatch(req);
+}
+
 void tl_request_exec(struct tl_request *req)
 {
 	struct tl_qpair *qpair = req->qpair;
@@ -161,31 +174,22 @@ void tl_request_exec(struct tl_request *req)
 		if (tl_fault_on_exec(req))
 			return;
 	}
-	tl_request_run(req);
+	request_run(req);
 }
 
 void tl_request_run(struct tl_request *req)
 {
 	struct tl_qpair *qpair = req->qpair;
 
-	if (__builtin_expect(tl_qpair_closing(qpair), 0)) { /* a fault held it past the end */
-		req->state = TL_REQ_ACTIVE;
-		if (req->cmd.opc == NVH_ADM_FABRICS || qpair->qid == 0 || !qpair->ctrlr)
-			tl_request_complete(req, NVH_ST_ABORTED_SQ_DELETION);
-		else
-			tl_request_dispatch(req);
+	if (!tl_qpair_closing(qpair)) {
+		request_run(req);
 		return;
 	}
-	req->state = TL_REQ_ACTIVE;
-	if (req->cmd.opc == NVH_ADM_FABRICS) {
-		tl_fabrics_exec(req);
-		return;
-	}
-	if (qpair->state != TL_QPAIR_LIVE || qpair->disconnect) {
-		tl_request_complete(req, TL_DNR(NVH_ST_CMD_SEQUENCE));
-		return;
-	}
-	tl_request_dispatch(req);
+	req->state = TL_REQ_ACTIVE; /* a fault held it past the end */
+	if (req->cmd.opc == NVH_ADM_FABRICS || qpair->qid == 0 || !qpair->ctrlr)
+		tl_request_complete(req, NVH_ST_ABORTED_SQ_DELETION);
+	else
+		tl_request_dispatch(req);
 }
 
 void tl_request_fail(struct tl_request *req, unsigned int status)

@@ -70,14 +70,11 @@ static bool tx_success_suffices(const struct tl_tcp_conn *conn, const struct tl_
 	       !nvh_cpl_status(&req->cpl) && !nvh_cpl_result64(&req->cpl);
 }
 
-static void tx_encode(struct tl_tcp_conn *conn, struct tl_tcp_req *treq)
+static inline void tx_encode_right(struct tl_tcp_conn *conn, struct tl_tcp_req *treq)
 {
 	struct tl_request *req = &treq->req;
 	struct tl_tcp_tx *tx = &conn->tx;
-	uint8_t *first = tx_arena(tx);
 
-	if (__builtin_expect(req->fault_garble >= TL_GARBLE_TTAG, 0))
-		tx_put_arena(tx, tl_tcp_garble_r2t(conn, treq, first));
 	if (tx_success_suffices(conn, req)) {
 		tx_encode_data(conn, req, NVH_TCP_F_LAST | NVH_TCP_F_SUCCESS);
 	} else {
@@ -86,11 +83,30 @@ static void tx_encode(struct tl_tcp_conn *conn, struct tl_tcp_req *treq)
 		tx_put_arena(tx,
 			     nvhi_pdu_capsule_resp_build(tx_arena(tx), &conn->params, &req->cpl));
 	}
-	if (__builtin_expect(req->fault_garble != 0, 0))
-		tl_tcp_garble(conn, treq, first);
 	treq->tx_end = tx->queued;
 	treq->state = TL_TCP_REQ_TX;
 	nvhi_list_add_tail(&tx->reqs, &treq->link);
+}
+
+/* As a fault wants it. */
+static void __attribute__((noinline, cold))
+tx_encode_wrong(struct tl_tcp_conn *conn, struct tl_tcp_req *treq)
+{
+	struct tl_tcp_tx *tx = &conn->tx;
+	uint8_t *first = tx_arena(tx);
+
+	if (treq->req.fault_garble >= TL_GARBLE_TTAG)
+		tx_put_arena(tx, tl_tcp_garble_r2t(conn, treq, first));
+	tx_encode_right(conn, treq);
+	tl_tcp_garble(conn, treq, first);
+}
+
+static void tx_encode(struct tl_tcp_conn *conn, struct tl_tcp_req *treq)
+{
+	if (__builtin_expect(treq->req.fault_garble != TL_GARBLE_NONE, 0))
+		tx_encode_wrong(conn, treq);
+	else
+		tx_encode_right(conn, treq);
 }
 
 static void tx_end_request(struct tl_tcp_conn *conn, struct tl_tcp_req *treq)
