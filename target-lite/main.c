@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/stream.h"
 #include "target-lite/options.h"
+#include "target-lite/rdma/rdma.h"
 #include "target-lite/rpc/rpc.h"
 #include "target-lite/tcp/tcp.h"
 
@@ -80,6 +81,9 @@ static const char *listen_hint(int err)
 		return "another process listens there: stop it (ss -ltnp shows it) or take port 0";
 	case -EADDRNOTAVAIL:
 		return "no interface of this machine has that address: ip address shows them";
+	case -ENODEV:
+		return "no RDMA device has that address: rdma link shows them with their "
+		       "interfaces";
 	case -EACCES:
 		return "ports below 1024 need root or CAP_NET_BIND_SERVICE";
 	default:
@@ -96,7 +100,8 @@ static int start_listener(struct program *p, struct tl_subsystem *ss,
 	int err = tl_subsystem_add_listener(ss, addr, false, TL_ANA_OPTIMIZED, program_step_done, p,
 					    &bound);
 
-	snprintf(name, sizeof(name), "tcp:%s%s%s:%s", v6 ? "[" : "", addr->traddr, v6 ? "]" : "",
+	snprintf(name, sizeof(name), "%s:%s%s%s:%s",
+		 addr->trtype == TL_TRTYPE_RDMA ? "rdma" : "tcp", v6 ? "[" : "", addr->traddr, v6 ? "]" : "",
 		 err ? addr->trsvcid : bound.trsvcid);
 	if (err)
 		return program_error("--listen", name, err, listen_hint(err));
@@ -181,7 +186,7 @@ static int start_subsystem(struct program *p)
 	return err;
 }
 
-static int start_transport(struct program *p)
+static int start_tcp(struct program *p)
 {
 	const char *culprit = tl_tcp_check_opts(&p->opts.transport);
 	struct tl_transport *transport;
@@ -193,6 +198,34 @@ static int start_transport(struct program *p)
 	}
 	err = tl_tcp_create(p->target, &p->opts.transport, &nvhi_net_sockets, &transport);
 	return err ? program_error("transport", "tcp", err, NULL) : 0;
+}
+
+static int start_rdma(struct program *p)
+{
+	struct tl_transport_opts opts = p->opts.transport;
+	struct tl_transport *transport;
+	char text[400];
+	int err;
+
+	opts.num_shared_buffers = 127;
+	err = tl_rdma_create(p->target, &opts, text, sizeof(text), &transport);
+	if (err)
+		fprintf(stderr, "target-lite: --listen rdma: %s\n", text);
+	return err;
+}
+
+/* Those that --listen names; TCP when it names none. */
+static int start_transports(struct program *p)
+{
+	bool tcp = !p->opts.listen_count, rdma = false;
+
+	for (uint32_t i = 0; i < p->opts.listen_count; i++) {
+		tcp = tcp || p->opts.listens[i].trtype == TL_TRTYPE_TCP;
+		rdma = rdma || p->opts.listens[i].trtype == TL_TRTYPE_RDMA;
+	}
+	if (tcp && start_tcp(p))
+		return -EINVAL;
+	return rdma ? start_rdma(p) : 0;
 }
 
 /* ---- RPC ------------------------------------------------------------------------------------ */
@@ -291,7 +324,7 @@ static void program_begin(struct nvhi_msg *msg)
 	bool serve = p->opts.listen_count || p->opts.ns_count;
 
 	p->pending = 1;
-	if (start_rpc(p) || (serve && (start_transport(p) || start_subsystem(p)))) {
+	if (start_rpc(p) || (serve && (start_transports(p) || start_subsystem(p)))) {
 		program_fail(p);
 		return;
 	}

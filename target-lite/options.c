@@ -23,6 +23,7 @@ static const char options_help[] =
 	"them it waits for JSON-RPC (SPDK's method names, scripts/rpc.py works).\n"
 	"\n"
 	"  --listen tcp:ADDR:PORT     listen there; port 0 picks one. Repeatable. [::1] for IPv6\n"
+	"  --listen rdma:ADDR:PORT    the same over RDMA (the address of an RDMA device's interface)\n"
 	"  --ns malloc:SIZE           a namespace in memory (64M, 1G), zero until written\n"
 	"  --ns null:SIZE             one that forgets writes and reads as zeroes\n"
 	"  --ns file:PATH[:SIZE]      one in a file or block device; SIZE creates the file\n"
@@ -132,19 +133,25 @@ static int options_listen(struct tl_options *o, const char *text)
 {
 	struct tl_listen_addr *addr = &o->listens[o->listen_count];
 	char host[sizeof(addr->traddr)];
-	const char *rest = text, *colon;
+	const char *rest, *colon;
 	unsigned char bin[16];
 	size_t len;
 
 	if (o->listen_count == TL_MAX_LISTENS)
 		return options_wrong("--listen: more than %u of them", TL_MAX_LISTENS);
-	if (strncmp(text, "tcp:", 4))
-		return options_wrong("--listen %s: not tcp:ADDRESS:PORT", text);
-	rest += 4;
+	if (!strncmp(text, "tcp:", 4))
+		addr->trtype = TL_TRTYPE_TCP;
+	else if (!strncmp(text, "rdma:", 5))
+		addr->trtype = TL_TRTYPE_RDMA;
+	else
+		return options_wrong("--listen %s: not tcp:ADDRESS:PORT or rdma:ADDRESS:PORT",
+				     text);
+	rest = strchr(text, ':') + 1;
 	colon = strrchr(rest, ':');
 	if (!colon || colon == rest || (size_t)(colon - rest) >= sizeof(host) ||
 	    strlen(colon + 1) >= sizeof(addr->trsvcid))
-		return options_wrong("--listen %s: not tcp:ADDRESS:PORT", text);
+		return options_wrong("--listen %s: not tcp:ADDRESS:PORT or rdma:ADDRESS:PORT",
+				     text);
 	len = (size_t)(colon - rest);
 	if (*rest == '[' && colon[-1] == ']') {
 		rest++;
@@ -154,7 +161,6 @@ static int options_listen(struct tl_options *o, const char *text)
 	host[len] = 0;
 	if (!strcmp(host, "localhost"))
 		memcpy(host, "127.0.0.1", sizeof("127.0.0.1"));
-	addr->trtype = TL_TRTYPE_TCP;
 	addr->adrfam = strchr(host, ':') ? TL_ADRFAM_IPV6 : TL_ADRFAM_IPV4;
 	if (inet_pton(addr->adrfam == TL_ADRFAM_IPV6 ? AF_INET6 : AF_INET, host, bin) != 1)
 		return options_wrong("--listen %s: '%s' is not a numeric address", text, host);

@@ -88,6 +88,9 @@ static const char *listen_hint(int err)
 		return " (the address is none of this machine's: ip addr lists them)";
 	case -EACCES:
 		return " (ports below 1024 need root or CAP_NET_BIND_SERVICE)";
+	case -ENODEV:
+		return " (no RDMA device has this address: rdma link shows them with their "
+		       "interfaces)";
 	default:
 		return "";
 	}

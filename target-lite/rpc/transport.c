@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "target-lite/rdma/rdma.h"
 #include "target-lite/rpc/impl.h"
 #include "target-lite/tcp/tcp.h"
 
@@ -14,7 +15,7 @@ struct create_transport {
 	const char *trtype, *tgt_name;
 	struct tl_transport_opts opts;
 	uint32_t iobuf_small_cache_size;
-	bool has_small;
+	bool has_small, has_buffers;
 	struct json_object *masked_oncs, *masked_fuses;
 };
 
@@ -29,7 +30,8 @@ struct create_transport {
 	}
 
 static const struct nvhi_json_field create_fields[] = {
-	NVHI_JSON_FIELD(create_transport, trtype, STRING, NVHI_JSON_REQUIRED, .help = "TCP"),
+	NVHI_JSON_FIELD(create_transport, trtype, STRING, NVHI_JSON_REQUIRED,
+			.help = "TCP, RDMA"),
 	NVHI_JSON_FIELD(create_transport, tgt_name, STRING),
 	OPT(max_queue_depth, U32, .min = 2, .max = 65535, .help = "entries of an I/O queue (128)"),
 	OPT(max_io_qpairs_per_ctrlr, U32, .min = 1, .max = 65534, .help = "I/O queues (127)"),
@@ -40,7 +42,8 @@ static const struct nvhi_json_field create_fields[] = {
 	OPT(io_unit_size, U32, .min = 1, .help = "deprecated; kept for listings"),
 	OPT(max_aq_depth, U32, .min = 32, .max = 4096, .help = "entries of the admin queue (128)"),
 	OPT(num_shared_buffers, U32, .min = 1, .max = 65536,
-	    .help = "data buffers of a poll group (511)"),
+	    .help = "data buffers of a poll group (511; RDMA: 127)",
+	    NVHI_JSON_PRESENT(create_transport, has_buffers)),
 	OPT(buf_cache_size, U32, .help = "deprecated; kept for listings"),
 	NVHI_JSON_FIELD(create_transport, iobuf_small_cache_size, U32, .help = "kept for listings",
 			NVHI_JSON_PRESENT(create_transport, has_small)),
@@ -52,7 +55,13 @@ static const struct nvhi_json_field create_fields[] = {
 	OPT(acceptor_backlog, U32, .min = 1, .max = 65535, .help = "of the listening socket (100)"),
 	OPT(abort_timeout_sec, U32, .help = "kept for listings"),
 	OPT(control_msg_num, U32, .max = 65535, .help = "kept for listings"),
-	OPT(ack_timeout, U32, .help = "kept for listings (RDMA)"),
+	OPT(max_srq_depth, U32, .min = 2, .max = 32768,
+	    .help = "RDMA: entries of a poll group's shared receive queue (1024)"),
+	OPT(no_srq, BOOL, .help = "RDMA: each queue has its own receive queue (false)"),
+	OPT(num_cqe, U32, .min = 16, .max = 1u << 20,
+	    .help = "RDMA: entries of a completion queue (4096)"),
+	OPT(ack_timeout, U32, .max = 31,
+	    .help = "RDMA: an acknowledgement is awaited 4.096 us * 2^this (0: the system's)"),
 	OPT(data_wr_pool_size, U32, .help = "kept for listings (RDMA)"),
 	OPT(disable_command_passthru, BOOL, .help = "kept for listings: nothing is passed through"),
 	OPT(kas, U32, .max = 65535,
@@ -60,11 +69,8 @@ static const struct nvhi_json_field create_fields[] = {
 	OPT(min_kato, U32, .help = "a shorter keep-alive timeout is raised to this, ms (0)"),
 	NVHI_JSON_FIELD(create_transport, masked_oncs, ARRAY, .help = "only empty"),
 	NVHI_JSON_FIELD(create_transport, masked_fuses, ARRAY, .help = "only empty"),
-	/* RDMA's, vfio-user's and polling's; rpc.py sends them for every transport. */
+	/* vfio-user's and polling's; rpc.py sends them for every transport. */
 	OTHER_TRANSPORT("acceptor_poll_rate"),
-	OTHER_TRANSPORT("num_cqe"),
-	OTHER_TRANSPORT("max_srq_depth"),
-	OTHER_TRANSPORT("no_srq"),
 	OTHER_TRANSPORT("no_wr_batching"),
 	OTHER_TRANSPORT("disable_mappable_bar0"),
 	OTHER_TRANSPORT("disable_adaptive_irq"),
@@ -99,14 +105,41 @@ static int check_transport(struct nvhi_rpc_call *call, struct create_transport *
 	return -EINVAL;
 }
 
+/* As many as are worth locking in memory. */
+#define RDMA_BUFFERS 127u
+
+static void create_rdma(struct nvhi_rpc_call *call, struct tl_target *target,
+			struct create_transport *p)
+{
+	struct tl_transport *transport;
+	char text[400];
+
+	if (!p->has_buffers)
+		p->opts.num_shared_buffers = RDMA_BUFFERS;
+	if (tl_rdma_create(target, &p->opts, text, sizeof(text), &transport))
+		nvhi_rpc_error(call, NVHI_RPC_INTERNAL_ERROR, "transport RDMA: %s", text);
+	else
+		nvhi_rpc_reply_bool(call, true);
+}
+
+static void create_tcp(struct nvhi_rpc_call *call, struct tl_target *target,
+		       struct create_transport *p)
+{
+	struct tl_transport *transport;
+	int rc = tl_tcp_create(target, &p->opts, &nvhi_net_sockets, &transport);
+
+	if (rc)
+		tl_rpc_fail(call, rc, "transport TCP");
+	else
+		nvhi_rpc_reply_bool(call, true);
+}
+
 static void nvmf_create_transport(struct nvhi_rpc_call *call)
 {
 	struct create_transport p = {0};
-	struct tl_transport *transport;
 	struct tl_target *target;
 	const char *culprit;
 	enum tl_trtype trtype;
-	int rc;
 
 	tl_transport_opts_default(&p.opts);
 	if (nvhi_rpc_decode(call, &p))
@@ -114,26 +147,25 @@ static void nvmf_create_transport(struct nvhi_rpc_call *call)
 	target = tl_rpc_target(call, p.tgt_name);
 	if (!target || check_transport(call, &p))
 		return;
-	if (tl_trtype_parse(p.trtype, &trtype) || trtype != TL_TRTYPE_TCP) {
-		tl_rpc_bad_param(call, "trtype", "'%.32s' is no transport of this target (TCP)",
-				 p.trtype);
+	if (tl_trtype_parse(p.trtype, &trtype) ||
+	    (trtype != TL_TRTYPE_TCP && trtype != TL_TRTYPE_RDMA)) {
+		tl_rpc_bad_param(call, "trtype",
+				 "'%.32s' is no transport of this target (TCP, RDMA)", p.trtype);
 		return;
 	}
-	culprit = tl_tcp_check_opts(&p.opts);
+	culprit = trtype == TL_TRTYPE_RDMA ? tl_rdma_check_opts(&p.opts)
+					   : tl_tcp_check_opts(&p.opts);
 	if (culprit) {
 		tl_rpc_bad_param(call, culprit, "out of range");
 		return;
 	}
-	if (tl_target_find_transport(target, trtype)) {
+	if (tl_target_find_transport(target, trtype))
 		nvhi_rpc_error(call, NVHI_RPC_INTERNAL_ERROR, "Transport type '%s' already exists",
 			       tl_trtype_name(trtype));
-		return;
-	}
-	rc = tl_tcp_create(target, &p.opts, &nvhi_net_sockets, &transport);
-	if (rc)
-		tl_rpc_fail(call, rc, "transport %s", tl_trtype_name(trtype));
+	else if (trtype == TL_TRTYPE_RDMA)
+		create_rdma(call, target, &p);
 	else
-		nvhi_rpc_reply_bool(call, true);
+		create_tcp(call, target, &p);
 }
 
 /* ---- nvmf_get_transports ------------------------------------------------------------------ */
@@ -160,6 +192,11 @@ static int add_opts(struct json_object *o, const struct tl_transport *transport)
 	failed |= nvhi_json_add_bool(o, "disable_command_passthru", opts->disable_command_passthru);
 	failed |= nvhi_json_add_u64(o, "kas", opts->kas);
 	failed |= nvhi_json_add_u64(o, "min_kato", opts->min_kato);
+	if (transport->ops->trtype == TL_TRTYPE_RDMA) {
+		failed |= nvhi_json_add_u64(o, "max_srq_depth", opts->max_srq_depth);
+		failed |= nvhi_json_add_bool(o, "no_srq", opts->no_srq);
+		failed |= nvhi_json_add_u64(o, "num_cqe", opts->num_cqe);
+	}
 	return failed;
 }
 
@@ -233,8 +270,43 @@ static void nvmf_set_crdt(struct nvhi_rpc_call *call)
 
 #define LOAD(stat) __atomic_load_n(&(stat), __ATOMIC_RELAXED)
 
+/* A transport's counters become objects, one a device. */
+struct stats_objects {
+	struct json_object *devices, *device;
+	const char *name;
+	int failed;
+};
+
+static void add_stat(void *arg, const char *device, const char *name, uint64_t value)
+{
+	struct stats_objects *s = arg;
+
+	if (!s->device || strcmp(s->name, device)) {
+		s->device = json_object_new_object();
+		s->name = device;
+		s->failed |= nvhi_json_add_string(s->device, "name", device);
+		s->failed |= nvhi_json_append(s->devices, s->device);
+	}
+	s->failed |= nvhi_json_add_u64(s->device, name, value);
+}
+
+static struct json_object *transport_stats(struct tl_transport *transport,
+					   struct tl_poll_group *group)
+{
+	struct json_object *object = json_object_new_object();
+	int failed = nvhi_json_add_string(object, "trtype", tl_trtype_name(transport->ops->trtype));
+
+	if (transport->ops->stats) {
+		struct stats_objects s = {.devices = json_object_new_array()};
+
+		transport->ops->stats(transport, group, add_stat, &s);
+		failed |= s.failed | nvhi_json_add(object, "devices", s.devices);
+	}
+	return tl_rpc_built(object, failed);
+}
+
 static struct json_object *group_object(const struct tl_target *target,
-					const struct tl_poll_group *group)
+					struct tl_poll_group *group)
 {
 	struct json_object *object = json_object_new_object(), *list = json_object_new_array();
 	const struct tl_group_stats *s = &group->stats;
@@ -250,12 +322,8 @@ static struct json_object *group_object(const struct tl_target *target,
 	/* SPDK counts what waits for a bdev's memory. No bdev of ours ever lacks it. */
 	failed |= nvhi_json_add_u64(object, "pending_bdev_io", 0);
 	failed |= nvhi_json_add_u64(object, "completed_nvme_io", LOAD(s->completed_io));
-	nvhi_list_for_each(transport, &target->transports, link) {
-		struct json_object *t = json_object_new_object();
-
-		failed |= nvhi_json_add_string(t, "trtype", tl_trtype_name(transport->ops->trtype));
-		failed |= nvhi_json_append(list, t);
-	}
+	nvhi_list_for_each(transport, &target->transports, link)
+		failed |= nvhi_json_append(list, transport_stats(transport, group));
 	failed |= nvhi_json_add(object, "transports", list);
 	return tl_rpc_built(object, failed);
 }

@@ -26,3 +26,5 @@ rdma_net() # INTERFACE ADDRESS rxe|siw [DEVICE]: an interface with RDMA on it
 }
 
 rdma_count() { rdma resource show "$1" 2>/dev/null | wc -l; } # qp|cq|mr|pd...
+# "rxe0: pd 2 cq 3 qp 1 mr 0 srq 0": what the devices have, so that leaks show; the first of some are the system's.
+rdma_objects() { rdma resource show | sed -e 's/^[0-9]*: //' -e 's/ cm_id [0-9]*//' -e 's/ ctx [0-9]*//'; }

@@ -93,7 +93,7 @@ static void a_failing_call_changes_nothing(void)
 	static const struct {
 		const char *method, *params, *words;
 	} bad[] = {
-		{"nvmf_create_transport", "{\"trtype\":\"RDMA\"}", "trtype"},
+		{"nvmf_create_transport", "{\"trtype\":\"FC\"}", "trtype"},
 		{"nvmf_create_transport", "{\"trtype\":\"TCP\"}", "already exists"},
 		{"nvmf_create_transport", "{\"trtype\":\"TCP\",\"max_io_size\":12345}",
 		 "max_io_size"},
