@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "multipath/head.h"
+#include "multipath/fence.h"
 
 /* ---- lanes ---------------------------------------------------------------------------------- */
 
@@ -121,6 +121,7 @@ static void lane_detach(struct nvhi_lane *lane)
 	nvhi_ioq_unwait(lane->ioq, &lane->waiter);
 	lane->attached = false;
 	lane->dropped = true;
+	lane->channel->nr_dropping += lane->inflight > 0;
 	lane->usable = lane->chosen = false;
 	nvhi_list_del(&lane->link);
 	channel_count_usable(lane->channel);
@@ -175,6 +176,7 @@ static void channel_join(struct nvhi_msg *msg)
 	if (ns->subsys) /* else it was removed meanwhile */
 		__atomic_store_n(&channel->policy, ns->subsys->policy, __ATOMIC_RELEASE);
 	nvhi_list_add_tail(&ns->channels, &channel->head_link);
+	nvhi_fence_channel_join(channel);
 	nvhi_list_for_each(path, &ns->paths, head_link)
 		nvhi_path_extend(path, channel);
 }
@@ -187,6 +189,7 @@ static void channel_leave(struct nvhi_msg *msg)
 	struct nvhi_lane *lane;
 
 	nvhi_list_del(&channel->head_link);
+	nvhi_fence_channel_leave(channel);
 	if (channel->relay)
 		nvhi_channel_close(channel->relay);
 	nvhi_list_for_each(lane, &channel->home_lanes, channel_home_link)
@@ -260,6 +263,7 @@ int nvhi_channel_open(struct nvh_ns *ns, struct nvh_reactor *reactor,
 	nvhi_list_init(&channel->delayed);
 	nvhi_list_init(&channel->ended);
 	nvhi_list_init(&channel->deadlines);
+	nvhi_channel_fence_init(channel);
 	nvhi_list_init(&channel->head_link);
 	nvhi_list_init(&channel->home_lanes);
 	channel->join_msg.fn = channel_join;

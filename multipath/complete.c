@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "multipath/head.h"
+#include "multipath/fence.h"
 
 static const char *const io_state_names[] = {
 #define X(upper, lower) [NVHI_IO_STATE_##upper] = #lower,
@@ -16,17 +16,22 @@ static const char *const io_state_names[] = {
 #undef X
 };
 const uint32_t nvhi_io_edges[] = {
-	[NVHI_IO_STATE_IDLE] =
-		NVHI_FSM_TO(NVHI_IO_STATE_ISSUED) | NVHI_FSM_TO(NVHI_IO_STATE_WAITING),
+	[NVHI_IO_STATE_IDLE] = NVHI_FSM_TO(NVHI_IO_STATE_ISSUED) |
+			       NVHI_FSM_TO(NVHI_IO_STATE_WAITING) |
+			       NVHI_FSM_TO(NVHI_IO_STATE_FENCED),
 	[NVHI_IO_STATE_ISSUED] = NVHI_FSM_TO(NVHI_IO_STATE_IDLE) |
 				 NVHI_FSM_TO(NVHI_IO_STATE_WAITING) |
 				 NVHI_FSM_TO(NVHI_IO_STATE_DRAINING),
 	[NVHI_IO_STATE_WAITING] = NVHI_FSM_TO(NVHI_IO_STATE_ISSUED) |
+				  NVHI_FSM_TO(NVHI_IO_STATE_FENCED) |
 				  NVHI_FSM_TO(NVHI_IO_STATE_DRAINING) |
 				  NVHI_FSM_TO(NVHI_IO_STATE_ENDED),
 	[NVHI_IO_STATE_DRAINING] = NVHI_FSM_TO(NVHI_IO_STATE_IDLE) |
 				   NVHI_FSM_TO(NVHI_IO_STATE_WAITING) |
+				   NVHI_FSM_TO(NVHI_IO_STATE_FENCED) |
 				   NVHI_FSM_TO(NVHI_IO_STATE_DELAYED),
+	[NVHI_IO_STATE_FENCED] =
+		NVHI_FSM_TO(NVHI_IO_STATE_WAITING) | NVHI_FSM_TO(NVHI_IO_STATE_ENDED),
 	[NVHI_IO_STATE_DELAYED] =
 		NVHI_FSM_TO(NVHI_IO_STATE_WAITING) | NVHI_FSM_TO(NVHI_IO_STATE_ENDED),
 	[NVHI_IO_STATE_ENDED] = NVHI_FSM_TO(NVHI_IO_STATE_IDLE),
@@ -146,6 +151,8 @@ static void part_failed(struct nvhi_io *io, struct nvhi_lane *lane, const struct
 	uint32_t delay_ms = 0;
 	enum nvhi_verdict verdict = nvhi_classify(&outcome, &delay_ms);
 
+	if (err && r->req.sent && nvhi_fence_unproven(io, lane, r) && lane->usable)
+		nvhi_ioq_give_up(lane->ioq, err, "a write was not answered");
 	if (err || nvh_cpl_is_error(cpl))
 		__atomic_store_n(&lane->errors, lane->errors + 1, __ATOMIC_RELAXED);
 	if (io->canceled || io->expired) {
@@ -221,6 +228,10 @@ static void io_settle(struct nvhi_io *io, const struct nvh_cpl *cpl)
 	}
 	if (!nvhi_list_empty(&io->parts))
 		return;
+	if (__builtin_expect(io->fence_token != 0, 0) && io->fence_pending) {
+		nvhi_io_fence(io);
+		return;
+	}
 	if (io->failed) {
 		struct nvh_cpl told = io->cpl;
 
@@ -256,7 +267,9 @@ void nvhi_part_done(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl)
 			io->pub.result = nvh_cpl_result64(cpl);
 		part_failed(io, lane, r, err, cpl);
 	}
-	if (__builtin_expect(lane->dropped, 0))
+	if (__builtin_expect(lane->dropped, 0)) {
+		io->channel->nr_dropping -= lane->inflight == 0;
 		nvhi_lane_check_gone(lane); /* home may free it from here on */
+	}
 	io_settle(io, cpl);
 }

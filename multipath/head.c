@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "multipath/head.h"
+#include "multipath/fence.h"
 
 /* ---- references and the snapshot: any thread ---------------------------------------------- */
 
@@ -22,6 +22,7 @@ void nvhi_ns_put(struct nvh_ns *ns)
 {
 	if (__atomic_sub_fetch(&ns->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
+	nvhi_fence_head_fini(ns);
 	free(ns->usable);
 	free(ns);
 }
@@ -300,6 +301,11 @@ struct nvh_ns *nvhi_head_create(struct nvhi_mp_ctrlr *mpc, const struct nvhi_ns_
 	if (name_is_taken(subsys, head)) /* private namespaces with equal NSIDs */
 		snprintf(head->name, sizeof(head->name), "nvh%dc%dn%u", subsys->instance,
 			 mpc->instance, data->nsid);
+	if (nvhi_fence_head_init(head)) {
+		free(head->usable);
+		free(head);
+		return NULL;
+	}
 	nvhi_subsys_get(subsys);
 	subsys_insert_head(subsys, head);
 	return head;

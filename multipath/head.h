@@ -12,6 +12,7 @@
  *	policy*.c	which lane takes the next part
  *	split.c		cutting an I/O into parts and building their commands
  *	complete.c	parts coming back
+ *	fence*.c	commands of unknown fate (fence.h)
  *	requeue.c	I/O that waits: for a path, for room, for a retry delay
  *	relay.c		I/O from a reactor that has no queue
  *	timer.c		deadlines, retry delays and holds of one channel; cancel
@@ -67,6 +68,7 @@ struct nvh_ns {
 	uint32_t refused_ops;	   /* atomic, NVHI_NS_OP... */
 	uint32_t max_transfer;	   /* atomic: bytes, of every path */
 	int no_path_err;	   /* atomic: 0 I/O without a path waits, else it fails with this */
+	struct nvhi_fence_map *fence_map; /* home's: what the channels were told; fence.h */
 	uint8_t *usable;	   /* atomic, one a reactor of mp: paths with a queue there */
 };
 
@@ -127,6 +129,9 @@ struct nvhi_lane {
 	struct nvhi_msg stale_msg;
 	uint32_t stale_posted;	/* atomic */
 	bool dropping;
+	/* its reactor's, home's when the association has ended */
+	struct nvhi_list unproven; /* struct nvhi_fence_range.link */
+	bool unproven_all;	   /* and more, for want of memory */
 	/* the channel's reactor's */
 	struct nvhi_list link;	/* the channel's: all lanes */
 	bool attached, dropped, usable;
@@ -159,12 +164,19 @@ struct nvh_channel {
 	uint32_t nr_chosen;
 	uint32_t outstanding;	/* I/Os */
 	uint64_t next_seq;
+	const struct nvhi_fence_map *fences; /* NULL: no write need wait; fence.h */
 	uint32_t index;		/* of its reactor in the host's */
 	bool closed;
 	struct nvhi_list lanes;
 	struct nvhi_list waiting;   /* by seq */
 	struct nvhi_list delayed;   /* by due */
 	struct nvhi_list ended;
+	struct nvhi_list fenced;    /* I/O that waits for a fence */
+	uint32_t nr_dropping;	    /* lanes dropped with parts out */
+	uint64_t fence_version;	    /* atomic: what it knows */
+	const struct nvhi_fence_map *fence_want; /* atomic: what home wants it to know */
+	uint32_t fence_posted, fence_ack_posted; /* atomic */
+	struct nvhi_msg fence_msg, fence_ack_msg;
 	struct nvhi_list deadlines; /* by deadline */
 	struct nvhi_timer timer;    /* always armed, for the first of delayed, deadlines, holds */
 	struct nvhi_defer ended_defer;
@@ -174,6 +186,7 @@ struct nvh_channel {
 	struct nvhi_list head_link;
 	struct nvhi_list home_lanes; /* struct nvhi_lane.channel_home_link */
 	bool joined;
+	uint64_t fence_acked;
 	struct nvh_channel *relay; /* for a reactor without a queue; relay.c */
 };
 

@@ -20,6 +20,7 @@
 	X(ISSUED, issued)   /* all of it is out */                                                 \
 	X(WAITING, waiting) /* some of it waits for a path or for room; parts may be out */        \
 	X(DRAINING, draining) /* its parts are coming home before it ends or is repeated */        \
+	X(FENCED, fenced) /* waits for a fence; nothing of it is out */                         \
 	X(DELAYED, delayed) /* waits for the time that a Command Retry Delay asked for */          \
 	X(ENDED, ended)	    /* its result is known; the callback follows in this turn */
 
@@ -47,7 +48,7 @@ struct nvhi_io_op {
 
 struct nvhi_io {
 	struct nvh_io pub;
-	struct nvhi_list link; /* waiting, delayed or ended */
+	struct nvhi_list link; /* waiting, fenced, delayed or ended */
 	struct nvhi_list parts; /* struct nvhi_ioq_req.owner_link */
 	struct nvhi_list deadline_link;
 	struct nvh_channel *channel;
@@ -60,6 +61,10 @@ struct nvhi_io {
 	uint32_t state;
 	struct nvhi_io_op op;
 	uint8_t tries;
+	uint32_t fence_pending;	/* of its ranges, those that not every reactor knows yet */
+	uint32_t fence_waits;	/* those that must be proven dead before it is repeated */
+	uint64_t fence_token;	/* 0: no part of it ever had an unknown fate; see fence_io.c */
+	struct nvhi_list fence_ranges; /* struct nvhi_fence_range.io_link; with a token */
 	bool timed;		/* its deadline is watched */
 	bool failed;		/* err or cpl tells; no further part is issued */
 	bool canceled, expired;

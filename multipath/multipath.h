@@ -24,6 +24,8 @@ struct nvhi_mp_events {
 	void (*ns_added)(struct nvhi_mp *mp, struct nvh_ns *ns);
 	void (*ns_changed)(struct nvhi_mp *mp, struct nvh_ns *ns);
 	void (*ns_removed)(struct nvhi_mp *mp, struct nvh_ns *ns);
+	/* A fence is over. NULL: nobody asks. */
+	void (*fence_over)(struct nvhi_mp *mp);
 	/* The last channel has left (told each time their number falls to none). */
 	void (*idle)(struct nvhi_mp *mp);
 };
@@ -36,6 +38,9 @@ struct nvhi_mp {
 	uint32_t nr_reactors;
 	struct nvhi_list subsystems;
 	uint32_t nr_channels; /* atomic: opened and not yet left */
+	struct nvhi_list fences;  /* struct nvhi_fence.link */
+	uint64_t fence_version;	  /* of what the channels are told */
+	uint64_t fence_tokens;	  /* atomic */
 };
 /* 0/-ENOMEM. reactors[0] is home. */
 int nvhi_mp_init(struct nvhi_mp *mp, const struct nvhi_mp_events *events,
@@ -56,6 +61,8 @@ struct nvhi_mp_ctrlr {
 	bool live;
 	bool fast_fail;		/* I/O that has only such paths fails instead of waiting */
 	bool leaving;
+	struct nvhi_list unproven; /* struct nvhi_fence_range.link: of lanes that are gone */
+	bool unproven_all;
 	nvhi_mp_left_fn left;
 };
 /* Joins the subsystem `subnqn`; `instance` is the N of nvhN, which the subsystem takes over when it is
@@ -67,6 +74,9 @@ int nvhi_mp_ctrlr_join(struct nvhi_mp *mp, struct nvhi_mp_ctrlr *mpc, struct nvh
 void nvhi_mp_ctrlr_leave(struct nvhi_mp_ctrlr *mpc, nvhi_mp_left_fn left);
 /* It went live or was lost. Going live announces the namespaces that came with it. */
 void nvhi_mp_ctrlr_live(struct nvhi_mp_ctrlr *mpc, bool live);
+/* Its association has ended: no reactor has anything of it any more. Commands of unknown fate are
+ * fenced now (docs/multipath.md). */
+void nvhi_mp_ctrlr_quiesced(struct nvhi_mp_ctrlr *mpc);
 /* fast_io_fail_tmo ran out. */
 void nvhi_mp_ctrlr_fast_fail(struct nvhi_mp_ctrlr *mpc);
 /* Its ANA log was read anew. */
@@ -77,6 +87,14 @@ void nvhi_mp_ctrlr_ana(struct nvhi_mp_ctrlr *mpc);
 int nvhi_mp_set_policy(struct nvhi_mp *mp, const char *subnqn, const char *name);
 bool nvhi_mp_policy_known(const char *name);
 const char *nvhi_ns_policy(const struct nvh_ns *ns);
+
+/* An association that an earlier process left: no write to its subsystem before it is fenced. `mode`
+ * is an enum nvhi_write_fence; name is for the log. -ENOMEM. */
+int nvhi_mp_fence_earlier(struct nvhi_mp *mp, const struct nvhi_assoc *assoc, uint8_t mode,
+			  const char *name);
+/* The index-th association that is being fenced; NULL past the end. */
+const struct nvhi_assoc *nvhi_mp_fence_next(struct nvhi_mp *mp, uint32_t index, uint8_t *ret_mode,
+					    const char **ret_name);
 
 void nvhi_mp_ns_added(struct nvhi_mp_ctrlr *mpc, const struct nvhi_ns_data *data);
 void nvhi_mp_ns_changed(struct nvhi_mp_ctrlr *mpc, const struct nvhi_ns_data *data, uint32_t what);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "multipath/head.h"
+#include "multipath/fence.h"
 
 static const char *const path_state_names[] = {
 #define X(upper, lower) [NVHI_PATH_##upper] = #lower,
@@ -106,6 +106,7 @@ void nvhi_path_extend(struct nvhi_path *path, struct nvh_channel *channel)
 	lane->gone_msg.fn = lane_gone_msg;
 	nvhi_lane_ana_init(lane);
 	nvhi_list_init(&lane->link);
+	nvhi_list_init(&lane->unproven);
 	nvhi_list_init(&lane->waiter.link);
 	nvhi_list_add_tail(&path->lanes, &lane->path_link);
 	nvhi_list_add_tail(&channel->home_lanes, &lane->channel_home_link);
@@ -132,6 +133,7 @@ void nvhi_path_lane_gone(struct nvhi_lane *lane)
 
 	path->ios += __atomic_load_n(&lane->ios, __ATOMIC_RELAXED);
 	path->errors += __atomic_load_n(&lane->errors, __ATOMIC_RELAXED);
+	nvhi_fence_take_lane(lane);
 	nvhi_list_del(&lane->path_link);
 	if (path->state == NVHI_PATH_LEAVING && nvhi_list_empty(&path->lanes))
 		path_free(path);

@@ -6,7 +6,7 @@
 #include <errno.h>
 
 #include "base/log.h"
-#include "multipath/head.h"
+#include "multipath/fence.h"
 
 void nvhi_io_wait(struct nvhi_io *io)
 {
@@ -70,19 +70,28 @@ void nvhi_channel_drain(struct nvh_channel *channel)
 	while (!nvhi_list_empty(&channel->waiting)) {
 		struct nvhi_io *io = nvhi_list_first(&channel->waiting, struct nvhi_io, link);
 
+		if (__builtin_expect(channel->fences != NULL, 0) && nvhi_list_empty(&io->parts) &&
+		    nvhi_fence_blocks(channel, io)) {
+			nvhi_list_del(&io->link);
+			nvhi_list_add_tail(&channel->fenced, &io->link);
+			nvhi_io_set_state(io, NVHI_IO_STATE_FENCED);
+			continue;
+		}
 		err = nvhi_io_issue(io);
 		if (err)
 			break;
 		nvhi_list_del(&io->link);
 		nvhi_io_set_state(io, NVHI_IO_STATE_ISSUED);
 	}
-	if (err != -ENOTCONN)
+	if (err != -ENOTCONN && (nvhi_list_empty(&channel->fenced) || channel->nr_usable))
 		return;
 	if (nvhi_channel_must_relay(channel)) {
 		channel_relay_waiting(channel);
 		return;
 	}
 	err = __atomic_load_n(&channel->ns->no_path_err, __ATOMIC_ACQUIRE);
-	if (err)
+	if (err) {
 		channel_fail_waiting(channel, err);
+		nvhi_channel_fail_fenced(channel, err);
+	}
 }

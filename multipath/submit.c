@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 
-#include "multipath/head.h"
+#include "multipath/fence.h"
 
 static const struct nvhi_io_op op_table[] = {
 	[NVH_IO_READ] = {NVH_OPC_READ, NVHI_DIR_TO_HOST, NVHI_LIMIT_DATA, true},
@@ -128,6 +128,16 @@ static int submit_without_lane(struct nvh_channel *channel, struct nvhi_io *io)
 	return 0;
 }
 
+/* Another write of unknown fate could strike behind it: it waits. */
+static void submit_fenced(struct nvh_channel *channel, struct nvhi_io *io)
+{
+	channel->outstanding++;
+	nvhi_list_add_tail(&channel->fenced, &io->link);
+	nvhi_io_set_state(io, NVHI_IO_STATE_FENCED);
+	if (io->pub.deadline_ns)
+		nvhi_io_watch_deadline(io);
+}
+
 int nvhi_channel_submit(struct nvh_channel *channel, struct nvh_io *pub)
 {
 	struct nvhi_io *io = nvhi_io_of(pub);
@@ -141,8 +151,13 @@ int nvhi_channel_submit(struct nvh_channel *channel, struct nvh_io *pub)
 	nvhi_list_init(&io->parts);
 	io->seq = channel->next_seq++;
 	io->tries = 0;
+	io->fence_token = 0;
 	io->delay_ms = 0;
 	io->failed = io->canceled = io->expired = io->timed = false;
+	if (__builtin_expect(channel->fences != NULL, 0) && nvhi_fence_blocks(channel, io)) {
+		submit_fenced(channel, io);
+		return 0;
+	}
 	err = nvhi_list_empty(&channel->waiting) ? nvhi_io_issue(io) : -EAGAIN;
 	if (__builtin_expect(err == -ENOTCONN && nvhi_list_empty(&io->parts), 0))
 		return submit_without_lane(channel, io);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "multipath/head.h"
+#include "multipath/fence.h"
 
 int nvhi_mp_init(struct nvhi_mp *mp, const struct nvhi_mp_events *events,
 		 struct nvh_reactor *const *reactors, uint32_t nr_reactors)
@@ -22,11 +22,13 @@ int nvhi_mp_init(struct nvhi_mp *mp, const struct nvhi_mp_events *events,
 	mp->home = reactors[0];
 	mp->events = events;
 	nvhi_list_init(&mp->subsystems);
+	nvhi_list_init(&mp->fences);
 	return 0;
 }
 
 void nvhi_mp_fini(struct nvhi_mp *mp)
 {
+	nvhi_fences_fini(mp);
 	assert(nvhi_list_empty(&mp->subsystems));
 	free(mp->reactors);
 }
@@ -101,6 +103,7 @@ int nvhi_mp_ctrlr_join(struct nvhi_mp *mp, struct nvhi_mp_ctrlr *mpc, struct nvh
 	mpc->subsys = subsys;
 	mpc->instance = instance;
 	nvhi_list_init(&mpc->paths);
+	nvhi_list_init(&mpc->unproven);
 	nvhi_list_add_tail(&subsys->ctrlrs, &mpc->link);
 	return 0;
 }
@@ -125,6 +128,9 @@ void nvhi_mp_ctrlr_check_left(struct nvhi_mp_ctrlr *mpc)
 	if (!mpc->leaving || !left || !nvhi_list_empty(&mpc->paths))
 		return;
 	mpc->left = NULL;
+	if (!nvhi_list_empty(&mpc->unproven))
+		nvhi_fence_begin(mpc); /* of lanes that went after the association */
+	nvhi_fence_ctrlr_leaves(mpc);
 	nvhi_list_del(&mpc->link);
 	nvhi_subsys_put(mpc->subsys);
 	mpc->subsys = NULL;
@@ -148,6 +154,13 @@ void nvhi_mp_ctrlr_live(struct nvhi_mp_ctrlr *mpc, bool live)
 		if (live)
 			nvhi_head_announce(path->head);
 	}
+	if (live)
+		nvhi_fence_ctrlr_live(mpc);
+}
+
+void nvhi_mp_ctrlr_quiesced(struct nvhi_mp_ctrlr *mpc)
+{
+	nvhi_fence_begin(mpc);
 }
 
 void nvhi_mp_ctrlr_fast_fail(struct nvhi_mp_ctrlr *mpc)

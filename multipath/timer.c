@@ -6,7 +6,7 @@
  */
 #include <errno.h>
 
-#include "multipath/head.h"
+#include "multipath/fence.h"
 
 static void timer_fire(struct nvhi_timer *timer);
 
@@ -46,6 +46,10 @@ static void io_give_up(struct nvhi_io *io, int err)
 
 	if (io->state == NVHI_IO_STATE_IDLE || io->state == NVHI_IO_STATE_ENDED)
 		return;
+	if (io->state == NVHI_IO_STATE_FENCED && !nvhi_io_unfence(io)) {
+		nvhi_io_fail(io, err, NULL); /* when every reactor knows what it may still write */
+		return;
+	}
 	if (nvhi_list_empty(&io->parts)) {
 		nvhi_io_end_later(io, err, NULL);
 		return;

@@ -252,6 +252,7 @@ enum nvh_aer_notice {
 	NVH_AER_DISCOVERY_CHANGED = 0xf0,
 	NVH_AER_HOST_DISCOVERY_CHANGED = 0xf1,
 	NVH_AER_AVE_DISCOVERY_CHANGED = 0xf2,
+	NVH_AER_CCR_COMPLETED = 0xf4,
 };
 
 enum nvh_aer_error {
@@ -293,6 +294,7 @@ enum nvh_aer_iocs {
 #define NVH_AEN_REACHABILITY_GROUP 0x00020000u
 #define NVH_AEN_REACHABILITY_ASSOC 0x00040000u
 #define NVH_AEN_ALLOC_NS_ATTR      0x00080000u
+#define NVH_AEN_CCR                0x00100000u
 #define NVH_AEN_ZONE_CHANGED       0x08000000u
 #define NVH_AEN_DISCOVERY          0x80000000u
 

@@ -133,6 +133,9 @@ enum nvh_sct {
 	X(1, 0x3b, CDQ_FULL, "Controller Data Queue Full")                                         \
 	X(1, 0x3c, MAX_NS_SANITIZE, "Exceeds Maximum Namespace Sanitize")                          \
 	X(1, 0x3e, INVALID_POWER_LIMIT, "Invalid Power Limit")                                     \
+	X(1, 0x3f, CCR_IN_PROGRESS, "Cross-Controller Reset In Progress")                          \
+	X(1, 0x40, CCR_LOG_FULL, "Cross-Controller Reset Log Page Full")                           \
+	X(1, 0x41, CCR_LIMIT, "Cross-Controller Reset Limit Exceeded")                             \
 	X(1, 0x80, CONFLICTING_ATTRS, "Conflicting Attributes")                                    \
 	X(1, 0x81, INVALID_PI, "Invalid Protection Information")                                   \
 	X(1, 0x82, WRITE_TO_RO_RANGE, "Attempted Write to Read Only Range")                        \

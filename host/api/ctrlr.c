@@ -85,6 +85,15 @@ static void on_lost(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *inner,
 		nvhi_mp_ctrlr_live(&ctrlr->mpc, false);
 }
 
+static void on_quiesced(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *inner)
+{
+	struct nvh_ctrlr *ctrlr = ctrlr_of(owner);
+
+	(void)inner;
+	if (!ctrlr->discovery)
+		nvhi_mp_ctrlr_quiesced(&ctrlr->mpc);
+}
+
 static void on_fast_io_fail(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *inner)
 {
 	struct nvh_ctrlr *ctrlr = ctrlr_of(owner);
@@ -185,7 +194,7 @@ static const struct nvhi_ctrlr_events ctrlr_events = {
 	.live = on_live,
 	.failed = on_failed,
 	.lost = on_lost,
-	.quiesced = nvhi_ctrlr_events_none,
+	.quiesced = on_quiesced,
 	.fast_io_fail = on_fast_io_fail,
 	.deleted = on_deleted,
 	.ns_added = on_ns_added,

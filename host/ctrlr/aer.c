@@ -19,12 +19,13 @@ uint32_t nvhi_aer_config(const struct nvhi_ctrlr *ctrlr)
 {
 	if (ctrlr->opts.discovery)
 		return ctrlr->opts.persistent ? ctrlr->caps.oaes & NVH_AEN_DISCOVERY : 0;
-	return ctrlr->caps.oaes & (NVH_AEN_NS_ATTR | NVH_AEN_FW_ACTIVATION | NVH_AEN_ANA);
+	return ctrlr->caps.oaes &
+	       (NVH_AEN_NS_ATTR | NVH_AEN_FW_ACTIVATION | NVH_AEN_ANA | NVH_AEN_CCR);
 }
 
 /* ---- reading logs to clear events -------------------------------------------------------- */
 
-static void aer_clear(struct nvhi_ctrlr *ctrlr, uint8_t lid)
+void nvhi_aer_clear(struct nvhi_ctrlr *ctrlr, uint8_t lid)
 {
 	ctrlr->aer.clear[lid / 64] |= 1ull << (lid % 64);
 	aer_clear_next(ctrlr);
@@ -90,6 +91,9 @@ static void aer_clear_next(struct nvhi_ctrlr *ctrlr)
 	while (!aer->clearing && aer_take_lid(aer, &lid)) {
 		memset(log, 0, sizeof(*log));
 		log->lid = lid;
+		/* Completed resets leave the log when nobody looks for one any more. */
+		if (lid == NVH_LID_CCR && nvhi_list_empty(&ctrlr->ccrs))
+			log->lsp = NVH_CCR_LSP_RMC;
 		log->nsid = NVH_NSID_ALL;
 		log->data = aer->buf;
 		log->len = lid == NVH_LID_CHANGED_NS ? sizeof(struct nvh_ns_list) : AER_CLEAR_BYTES;
@@ -111,7 +115,7 @@ static void aer_event(struct nvhi_ctrlr *ctrlr, uint32_t dw0)
 		 lid);
 	if (type == NVH_AER_NOTICE && info == NVH_AER_NS_CHANGED) {
 		if (!ctrlr->opts.discovery)
-			aer_clear(ctrlr, NVH_LID_CHANGED_NS);
+			nvhi_aer_clear(ctrlr, NVH_LID_CHANGED_NS);
 		return;
 	}
 	if (type == NVH_AER_NOTICE && info == NVH_AER_ANA_CHANGED &&
@@ -122,11 +126,13 @@ static void aer_event(struct nvhi_ctrlr *ctrlr, uint32_t dw0)
 			nvhi_scan_request(ctrlr, true, NULL, 0);
 		return;
 	}
+	if (type == NVH_AER_NOTICE && info == NVH_AER_CCR_COMPLETED)
+		nvhi_ccr_notice(ctrlr);
 	/* The owner reads the discovery log, which clears its event. */
 	if (type != NVH_AER_NOTICE ||
 	    (info != NVH_AER_ANA_CHANGED && info != NVH_AER_DISCOVERY_CHANGED))
 		if (type != NVH_AER_IMMEDIATE && type != NVH_AER_ONE_SHOT)
-			aer_clear(ctrlr, lid);
+			nvhi_aer_clear(ctrlr, lid);
 	if (type == NVH_AER_ERROR)
 		nvhi_log(WARN, CTRLR, "%s: tells an error event 0x%02x", ctrlr->name, info);
 	nvhi_ctrlr_event(ctrlr, notice, type, info, lid);

@@ -192,6 +192,7 @@ int nvhi_ctrlr_create(const struct nvhi_ctrlr_opts *opts, struct nvhi_ctrlr_owne
 	ctrlr->transport = transport;
 	ctrlr->kick.fn = ctrlr_on_kick;
 	nvhi_list_init(&ctrlr->reset_waiters);
+	nvhi_list_init(&ctrlr->ccrs);
 	nvhi_list_init(&ctrlr->admin_waiting);
 	nvhi_list_init(&ctrlr->admin_sent);
 	nvhi_list_init(&ctrlr->admin_retrying);

@@ -19,6 +19,7 @@
 #include "base/spec/nvme.h"
 #include "base/spec/nvmf.h"
 #include "host/ctrlr/admin.h"
+#include "host/ctrlr/ccr.h"
 #include "host/ctrlr/ioq.h"
 #include "host/ctrlr/log_page.h"
 #include "host/ctrlr/ns_data.h"
@@ -102,6 +103,13 @@ struct nvhi_ctrlr_caps {
 
 /* ---- options ----------------------------------------------------------------------------- */
 
+/* What becomes of writes whose association ended before they were answered (docs/multipath.md). */
+enum nvhi_write_fence {
+	NVHI_WRITE_FENCE_AUTO,
+	NVHI_WRITE_FENCE_STRICT,
+	NVHI_WRITE_FENCE_OFF,
+};
+
 struct nvhi_ctrlr_opts {
 	struct nvhi_tctrlr_opts transport; /* name, addresses, NQNs, KATO, digests, timeouts, net */
 	const struct nvhi_transport *ops;  /* NULL: that of transport.addr.trtype */
@@ -119,6 +127,7 @@ struct nvhi_ctrlr_opts {
 	int fast_io_fail_tmo_s; /* -1: off */
 	uint32_t io_timeout_ms, admin_timeout_ms;
 	bool no_retry; /* the first attempt decides */
+	uint8_t write_fence; /* enum nvhi_write_fence */
 	uint64_t seed; /* of the jitter */
 };
 /* Defaults of everything but addresses, NQNs, net and reactors. */
@@ -233,6 +242,10 @@ uint32_t nvhi_ctrlr_ns_count(const struct nvhi_ctrlr *ctrlr);
  * reconnects until nvhi_ctrlr_destroy; it stays ABSENT when the controller granted fewer queues
  * than there are reactors (the first of opts.reactors have them). Any thread. */
 struct nvhi_ioq *nvhi_ctrlr_ioq(const struct nvhi_ctrlr *ctrlr, const struct nvh_reactor *reactor);
+/* A number of its present association, or of the last: no other one of the process has it. */
+uint64_t nvhi_ctrlr_assoc_id(const struct nvhi_ctrlr *ctrlr);
+/* The last association was disabled: CSTS.RDY was read back as 0 on its own admin queue. */
+bool nvhi_ctrlr_was_disabled(const struct nvhi_ctrlr *ctrlr);
 /* How often it came back, and the last loss or failure (err 0: none yet). */
 uint64_t nvhi_ctrlr_reconnects(const struct nvhi_ctrlr *ctrlr);
 const struct nvhi_ctrlr_error *nvhi_ctrlr_last_error(const struct nvhi_ctrlr *ctrlr);

@@ -12,6 +12,7 @@
  *	ana.c, ana_parse.c	asymmetric namespace access
  *	ns_scan.c, ns_parse.c	namespaces
  *	queues.c	the home side of the I/O queues; ioq*.c their reactors' side
+ *	ccr.c, ccr_parse.c	resets of other controllers
  *	reconnect.c	back-off, ctrl-loss and fast-io-fail
  */
 #ifndef NVHI_HOST_CTRLR_CTRLR_IMPL_H
@@ -144,6 +145,9 @@ struct nvhi_ctrlr {
 	struct nvhi_qpair_events admin_events;
 	bool admin_revoking;
 	bool associated; /* was LIVE since the last connect: `quiesced` is owed */
+	bool was_disabled; /* CSTS.RDY was read back as 0 after CC.EN = 0 */
+	uint64_t assoc_id;
+	struct nvhi_list ccrs; /* struct nvhi_ccr.link: resets of other controllers */
 	struct nvhi_reg_op reg;
 	bool reg_out;
 	struct nvhi_timer poll_timer; /* between two looks at CSTS */
@@ -286,6 +290,8 @@ void nvhi_keepalive_start(struct nvhi_ctrlr *ctrlr);
 void nvhi_keepalive_stop(struct nvhi_ctrlr *ctrlr);
 void nvhi_aer_start(struct nvhi_ctrlr *ctrlr);
 void nvhi_aer_stop(struct nvhi_ctrlr *ctrlr);
+/* Reads this log to clear its event. */
+void nvhi_aer_clear(struct nvhi_ctrlr *ctrlr, uint8_t lid);
 /* Of those in OAES the ones we want to hear of. */
 uint32_t nvhi_aer_config(const struct nvhi_ctrlr *ctrlr);
 

@@ -87,6 +87,21 @@ const struct nvhi_ioq_req *nvhi_ioq_oldest(const struct nvhi_ioq *ioq)
 	return nvhi_list_first(&ioq->inflight, struct nvhi_ioq_req, link);
 }
 
+const struct nvhi_ioq_req *nvhi_ioq_next_inflight(const struct nvhi_ioq *ioq,
+						  const struct nvhi_ioq_req *prev)
+{
+	const struct nvhi_list *at = prev ? prev->link.next : ioq->inflight.next;
+
+	if (at == &ioq->inflight)
+		return NULL;
+	return nvhi_list_entry((struct nvhi_list *)at, struct nvhi_ioq_req, link);
+}
+
+void nvhi_ioq_give_up(struct nvhi_ioq *ioq, int err, const char *why)
+{
+	nvhi_ioq_lose(ioq, err, why);
+}
+
 /* ---- waiting for a request --------------------------------------------------------------- */
 
 int nvhi_ioq_wait(struct nvhi_ioq *ioq, struct nvhi_ioq_waiter *waiter)

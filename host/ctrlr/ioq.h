@@ -83,6 +83,12 @@ uint32_t nvhi_ioq_inflight(const struct nvhi_ioq *ioq);
 /* The oldest command in flight, NULL when none; req.submit_ns is its age. */
 const struct nvhi_ioq_req *nvhi_ioq_oldest(const struct nvhi_ioq *ioq);
 
+/* Those in flight, oldest first; NULL: first / no more. */
+const struct nvhi_ioq_req *nvhi_ioq_next_inflight(const struct nvhi_ioq *ioq,
+						  const struct nvhi_ioq_req *prev);
+/* Something is wrong with it that only a new association mends. */
+void nvhi_ioq_give_up(struct nvhi_ioq *ioq, int err, const char *why);
+
 /* A free request, NULL when the queue is not LIVE, is full, or others wait already (they come
  * first). */
 struct nvhi_ioq_req *nvhi_ioq_get(struct nvhi_ioq *ioq);

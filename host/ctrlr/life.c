@@ -16,6 +16,8 @@
 #define STALL_NS         (20 * NVHI_NSEC_PER_MSEC)
 #define SECOND_LOOK_NS   (5 * NVHI_NSEC_PER_MSEC)
 
+static uint64_t associations; /* of this process, ever; atomic */
+
 /* ---- the table --------------------------------------------------------------------------- */
 
 static const char *const ctrlr_state_names[] = {
@@ -185,6 +187,7 @@ static void life_stop_duties(struct nvhi_ctrlr *ctrlr, int err)
 	nvhi_keepalive_stop(ctrlr);
 	nvhi_aer_stop(ctrlr);
 	nvhi_ana_stop(ctrlr);
+	nvhi_ccr_stop(ctrlr);
 	nvhi_scan_stop(ctrlr, err);
 }
 
@@ -341,6 +344,8 @@ void nvhi_ctrlr_become_live(struct nvhi_ctrlr *ctrlr)
 
 	ctrlr->was_live = true;
 	ctrlr->associated = true;
+	ctrlr->was_disabled = false;
+	ctrlr->assoc_id = __atomic_add_fetch(&associations, 1, __ATOMIC_RELAXED);
 	nvhi_reconnect_live(ctrlr);
 	if (!first)
 		ctrlr->reconnects++;

@@ -44,11 +44,14 @@ static void leave_on_csts(struct nvhi_reg_op *op, int err, const struct nvh_cpl 
 
 	if (leave_failed(ctrlr, err, cpl))
 		return;
-	if (leave_is_done(ctrlr, (uint32_t)op->value))
+	if (leave_is_done(ctrlr, (uint32_t)op->value)) {
+		/* Read back: only this proves that the old commands are dead. */
+		ctrlr->was_disabled = ctrlr->state == NVHI_CTRLR_DISABLING;
 		nvhi_ctrlr_left(ctrlr);
-	else if (!nvhi_ctrlr_poll_again(ctrlr, leave_on_poll))
+	} else if (!nvhi_ctrlr_poll_again(ctrlr, leave_on_poll)) {
 		nvhi_ctrlr_fail(ctrlr, -ETIMEDOUT, NULL, ctrlr->step,
 				"not done in time (CSTS 0x%x)", (uint32_t)op->value);
+	}
 }
 
 static void leave_poll(struct nvhi_ctrlr *ctrlr)

@@ -270,7 +270,8 @@ static uint64_t recovery(void)
 
 static void check_calm(void)
 {
-	bool well = !sim_world.faults_on && sim_host_all_live() && sim_nodes_settled();
+	bool well = !sim_world.faults_on && sim_host_all_live() && sim_nodes_settled() &&
+		    !sim_host_fencing();
 
 	if (!well)
 		sim_world.calm_since = NVHI_NEVER;
@@ -288,7 +289,8 @@ static bool link_is_well(unsigned int link)
 		else if (sim_node_of_link(fault->link) == sim_node_of_link(link) &&
 			 (fault->link == link || fault->kind == SIM_FAULT_CRASH))
 			return false;
-	return sim_host_live(link) && sim_node_of_link(link)->state == SIM_NODE_UP;
+	return sim_host_live(link) && sim_node_of_link(link)->state == SIM_NODE_UP &&
+	       !sim_host_fencing();
 }
 
 static void calm_fired(struct nvhi_timer *timer)

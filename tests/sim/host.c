@@ -281,6 +281,11 @@ bool sim_host_live(unsigned int link)
 	return h.live[link];
 }
 
+bool sim_host_fencing(void)
+{
+	return h.host && !nvhi_list_empty(&h.host->mp.fences);
+}
+
 bool sim_host_all_live(void)
 {
 	for (unsigned int link = 0; link < sim_world.plan.nr_links; link++)
@@ -320,6 +325,7 @@ void sim_host_start(void)
 static void host_closed(void *arg)
 {
 	(void)arg;
+	h.host = NULL;
 	h.closed = true;
 }
 

@@ -103,6 +103,8 @@ void sim_host_close(void);
 bool sim_host_closed(void);
 bool sim_host_all_live(void);
 bool sim_host_live(unsigned int link);
+/* A fence holds writes back: they take their time. */
+bool sim_host_fencing(void);
 /* The namespace's present view; NULL. */
 struct sim_view *sim_host_view(unsigned int disk);
 /* An I/O has ended on it: it may have to close. On reactor `r`. */

@@ -161,6 +161,7 @@ void mpf_start(uint32_t nr_reactors)
 
 		CU_ASSERT_EQUAL_FATAL(nvhi_reactor_create(&opts, &mpf.reactors[i]), 0);
 	}
+	mpf.write_fence = NVHI_WRITE_FENCE_OFF;
 	CU_ASSERT_EQUAL_FATAL(nvhi_mp_init(&mpf.mp, &fake_events, mpf.reactors, nr_reactors), 0);
 }
 
@@ -277,6 +278,8 @@ struct mpf_ctrlr *mpf_join(unsigned int i)
 	snprintf(inner->name, sizeof(inner->name), "nvh%u", i);
 	inner->opts.nr_reactors = n;
 	inner->opts.ctrl_loss_tmo_s = 10;
+	inner->opts.write_fence = mpf.write_fence;
+	nvhi_list_init(&inner->ccrs);
 	inner->state = NVHI_CTRLR_LIVE;
 	caps_init(&inner->caps);
 	inner->ioqs = calloc(n, sizeof(*inner->ioqs));
@@ -342,8 +345,13 @@ void mpf_lost(struct mpf_ctrlr *c)
 {
 	for (uint32_t r = 0; r < mpf.mp.nr_reactors; r++)
 		mpf_down(c, r);
-	if (c->mpc.subsys)
-		nvhi_mp_ctrlr_live(&c->mpc, false);
+	if (!c->mpc.subsys)
+		return;
+	nvhi_mp_ctrlr_live(&c->mpc, false);
+	if (mpf.no_turns)
+		return; /* the test tells when its queues are gone */
+	nvhi_mp_ctrlr_quiesced(&c->mpc);
+	mpf_turns();
 }
 
 /* ---- namespaces -------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ struct mpf {
 	bool no_turns;		/* mpf_turns does nothing: the test turns its reactors itself */
 	bool lost_may_run;	/* of lost commands every other one was executed */
 	bool revoke_backwards;	/* the youngest command comes home first */
+	uint8_t write_fence;	/* of controllers that join from now on; OFF at first */
 	int lost_err;		/* what lost commands come back with */
 	uint8_t store[MPF_BLOCKS * MPF_BLOCK];
 	uint32_t added, changed, removed, idle; /* events */

@@ -188,9 +188,32 @@ static unsigned int draw_status(void)
 	return draw(8) ? 0 : codes[draw(NVHI_ARRAY_SIZE(codes))];
 }
 
+static bool lost[MPF_CTRLRS]; /* its association has ended, multipath does not know that all is home */
+
+/* With fences the association ends with any queue. */
+static void ctrlr_check_quiesced(struct mpf_ctrlr *c)
+{
+	bool *owed = &lost[c - mpf.ctrlrs];
+
+	for (unsigned int i = 0; *owed && i < MPF_REACTORS; i++)
+		mpf_down(c, i); /* it may have come up only now */
+	for (unsigned int i = 0; i < MPF_REACTORS; i++)
+		if (c->inner->ioqs[i].state != NVHI_IOQ_ABSENT)
+			return;
+	if (!*owed)
+		return;
+	*owed = false;
+	if (c->joined)
+		nvhi_mp_ctrlr_quiesced(&c->mpc);
+}
+
 static void queue_step(struct mpf_ctrlr *c, unsigned int r)
 {
 	enum nvhi_ioq_state state = c->inner->ioqs[r].state;
+
+	ctrlr_check_quiesced(c);
+	if (lost[c - mpf.ctrlrs])
+		return;
 
 	if (state == NVHI_IOQ_ABSENT) {
 		if (c->joined && draw(3) == 0)
@@ -200,7 +223,10 @@ static void queue_step(struct mpf_ctrlr *c, unsigned int r)
 	if (draw(40) == 0) {
 		mpf.lost_err = draw(4) ? -ECONNRESET : -EPROTO;
 		mpf.revoke_backwards = draw(2);
-		mpf_down(c, r);
+		lost[c - mpf.ctrlrs] = mpf.write_fence != NVHI_WRITE_FENCE_OFF;
+		for (unsigned int i = 0; i < MPF_REACTORS; i++)
+			if (i == r || lost[c - mpf.ctrlrs])
+				mpf_down(c, i);
 	} else if (mpf_lent(c, r)) {
 		mpf_complete(c, r, draw(mpf_lent(c, r)), draw_status());
 	}
@@ -214,6 +240,9 @@ static void ctrlr_step(unsigned int i)
 		mpf.depth = (uint16_t)(1 + draw(12));
 		mpf_join(i);
 		c->inner->caps.dmrsl = 10;
+		c->inner->caps.kato_ms = 300;
+		c->inner->caps.cqt_ms = draw(2) ? 0 : 100;
+		lost[i] = false;
 		mpf_ns(c, 1, 7);
 		c->inner->caps.nr_io_queues = (uint16_t)(1 + draw(2));
 		nvhi_mp_ctrlr_live(&c->mpc, true);
@@ -277,6 +306,7 @@ static void wind_down(void)
 
 		if (!c->inner || !c->joined)
 			continue;
+		ctrlr_check_quiesced(c);
 		c->inner->caps.nr_io_queues = MPF_REACTORS;
 		mpf_live(c);
 	}
@@ -293,6 +323,7 @@ static void run_seed(uint64_t seed)
 	mpf_start(MPF_REACTORS);
 	mpf.no_turns = true;
 	mpf.lost_may_run = true;
+	mpf.write_fence = (uint8_t)(seed % 3);
 	memset(apps, 0, sizeof(apps));
 	for (unsigned int r = 0; r < MPF_REACTORS; r++) {
 		apps[r].r = r;
@@ -325,7 +356,7 @@ static void run_seed(uint64_t seed)
 static void every_io_ends_once_whatever_happens(void)
 {
 	uint64_t seed = getenv("NVH_SEED") ? strtoull(getenv("NVH_SEED"), NULL, 0) : 0;
-	uint64_t taken[8 * 8] = {0};
+	uint64_t taken[9 * 9] = {0};
 	uint32_t edges = 0, legal = 0;
 
 	ended = succeeded = wrong = 0;
