@@ -43,7 +43,8 @@ struct nvhi_stream_ops {
 	/* Worth trying without asking readiness; see nvhi_source_set_eager. */
 	void (*set_eager)(struct nvhi_stream *stream, bool eager);
 	/* No event comes after this and the stream is freed. `abort`: discard unsent bytes and reset
-	 * (SO_LINGER {1,0}), so that nothing queued can reach the peer later. */
+	 * (SO_LINGER {1,0}), so that nothing queued can reach the peer later. The same becomes of a
+	 * connected (not accepted) stream whose process is killed. */
 	void (*close)(struct nvhi_stream *stream, bool abort);
 	/* Transport progress for the path watchdog. -EOPNOTSUPP where there is none. */
 	int (*info)(struct nvhi_stream *stream, struct nvhi_stream_info *ret_info);

@@ -145,6 +145,15 @@ static void sock_set_eager(struct nvhi_stream *stream, bool eager)
 		nvhi_source_set_eager(stream->reactor, &sock->source, eager);
 }
 
+/* On: closing it, be it by the kernel because the process was killed, discards what was not sent and
+ * resets the connection, so that nothing reaches the peer later. */
+static void sock_linger_none(int fd, bool on)
+{
+	struct linger linger = {.l_onoff = on, .l_linger = 0};
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
 static void sock_close(struct nvhi_stream *stream, bool abort)
 {
 	struct sock_stream *sock = sock_of(stream);
@@ -152,11 +161,7 @@ static void sock_close(struct nvhi_stream *stream, bool abort)
 
 	if (!sock->deaf)
 		nvhi_source_remove(stream->reactor, &sock->source);
-	if (abort) {
-		struct linger linger = {.l_onoff = 1, .l_linger = 0};
-
-		setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-	}
+	sock_linger_none(fd, abort);
 	close(fd);
 	if (sock->closed_flag)
 		*sock->closed_flag = true;
@@ -334,6 +339,7 @@ static int sock_connect(struct nvhi_net *net, struct nvh_reactor *reactor,
 	err = sock_apply(fd, opts);
 	if (err)
 		goto err_close;
+	sock_linger_none(fd, true); /* until an orderly close says otherwise */
 	if (connect(fd, (const struct sockaddr *)&opts->peer, opts->peer_len) < 0 &&
 	    errno != EINPROGRESS && errno != EINTR)
 		early = -errno;

@@ -79,6 +79,8 @@ static void fence_free(struct nvhi_fence *fence)
 /* The next step of a fence whose channels all know the last one. Returns whether it was taken. */
 static bool fence_step(struct nvhi_fence *fence)
 {
+	struct nvhi_mp *mp = fence->mp;
+
 	if (fence->untold || !nvhi_fence_acknowledged(fence))
 		return false;
 	switch (fence->state) {
@@ -91,9 +93,9 @@ static bool fence_step(struct nvhi_fence *fence)
 	case NVHI_FENCE_LEAVING:
 		if (fence->ccr.busy)
 			return false; /* its end comes back here */
-		if (fence->mp->events->fence_over)
-			fence->mp->events->fence_over(fence->mp);
 		fence_free(fence);
+		if (mp->events->fence_over)
+			mp->events->fence_over(mp);
 		return true;
 	default:
 		return false;

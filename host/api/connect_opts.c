@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "fabric/nqn.h"
 #include "fabric/resolve.h"
 #include "host/api/host.h"
@@ -30,6 +31,25 @@ void nvh_connect_opts_init(struct nvh_connect_opts *opts, size_t size)
 	memcpy(opts, &defaults, size < sizeof(defaults) ? size : sizeof(defaults));
 }
 
+static const char *const write_fences[] = {
+	[NVHI_WRITE_FENCE_AUTO] = "auto",
+	[NVHI_WRITE_FENCE_STRICT] = "strict",
+	[NVHI_WRITE_FENCE_OFF] = "off",
+};
+
+const char *nvhi_api_write_fence_name(uint8_t mode)
+{
+	return write_fences[mode];
+}
+
+int nvhi_api_write_fence_parse(const char *text)
+{
+	for (int i = 0; text && i < (int)NVHI_ARRAY_SIZE(write_fences); i++)
+		if (!strcmp(text, write_fences[i]))
+			return i;
+	return text ? -EINVAL : NVHI_WRITE_FENCE_AUTO;
+}
+
 #define refuse(...) (snprintf(errbuf, errbuf_len, __VA_ARGS__), -EINVAL)
 
 static int opts_numbers(const struct nvh_connect_opts *o, char *errbuf, size_t errbuf_len)
@@ -48,6 +68,26 @@ static int opts_numbers(const struct nvh_connect_opts *o, char *errbuf, size_t e
 		return refuse("connect timeout %u ms: at least 1", o->connect_timeout_ms);
 	if (o->admin_timeout_ms < 1)
 		return refuse("admin timeout %u ms: at least 1", o->admin_timeout_ms);
+	return 0;
+}
+
+/* Time proves nothing without a keep-alive time-out. */
+static int opts_fence(const struct nvh_connect_opts *o, bool discovery, uint8_t *ret_mode,
+		      char *errbuf, size_t errbuf_len)
+{
+	int mode = nvhi_api_write_fence_parse(o->write_fence);
+
+	if (mode < 0)
+		return refuse("write-fence \"%.32s\": not auto, strict or off", o->write_fence);
+	if (!o->keep_alive_tmo_ms && mode == NVHI_WRITE_FENCE_STRICT)
+		return refuse("write-fence strict needs a keep-alive time-out: with keep-alive-tmo 0 "
+			      "no time proves that an old write is dead");
+	if (!o->keep_alive_tmo_ms && mode == NVHI_WRITE_FENCE_AUTO && !discovery)
+		nvhi_log(WARN, API,
+			 "connect %s: with keep-alive-tmo 0 no time proves that a write of a lost "
+			 "connection is dead; only a target that offers Cross-Controller Reset is "
+			 "fenced", o->traddr);
+	*ret_mode = (uint8_t)mode;
 	return 0;
 }
 
@@ -129,6 +169,8 @@ int nvhi_api_connect_opts(struct nvh_host *host, const struct nvh_connect_opts *
 		err = opts_addresses(&o, discovery, &in.transport, errbuf, errbuf_len);
 	if (!err)
 		err = opts_names(host, &o, &in.transport, errbuf, errbuf_len);
+	if (!err)
+		err = opts_fence(&o, discovery, &in.write_fence, errbuf, errbuf_len);
 	if (err)
 		return err;
 	in.transport.kato_ms = o.keep_alive_tmo_ms;

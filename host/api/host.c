@@ -48,11 +48,20 @@ static void host_idle(struct nvhi_mp *mp)
 	nvhi_api_host_check_closed(host_of(mp));
 }
 
+static void host_fence_over(struct nvhi_mp *mp)
+{
+	struct nvh_host *host = host_of(mp);
+
+	if (host->events.fence_over)
+		host->events.fence_over(host->events_arg);
+}
+
 static const struct nvhi_mp_events host_mp_events = {
 	.ns_added = host_ns_added,
 	.ns_changed = host_ns_changed,
 	.ns_removed = host_ns_removed,
 	.idle = host_idle,
+	.fence_over = host_fence_over,
 };
 
 /* ---- life ---------------------------------------------------------------------------------- */

@@ -82,6 +82,10 @@ int nvhi_api_connect(struct nvh_host *host, const struct nvhi_ctrlr_opts *inner,
 		     nvh_connect_fn done, void *arg, char *errbuf, size_t errbuf_len,
 		     struct nvh_ctrlr **ret_ctrlr);
 
+/* "auto", "strict", "off" (NULL: auto) and enum nvhi_write_fence. -EINVAL. */
+const char *nvhi_api_write_fence_name(uint8_t mode);
+int nvhi_api_write_fence_parse(const char *text);
+
 /* memory.c: a new controller learns what is registered. */
 int nvhi_api_memory_attach(struct nvh_host *host, struct nvhi_ctrlr *inner);
 void nvhi_api_memory_free(struct nvh_host *host);

@@ -24,6 +24,8 @@
 		NVC_STRING("nqn", 'n', "STR", &(p).nqn, "subsystem nqn"),                          \
 		NVC_STRING("policy", 0, "NAME", &(p).policy,                                       \
 			   "path selection: latency (default), round-robin, queue-depth, numa"),   \
+		NVC_STRING("write-fence", 0, "MODE", &(p).write_fence,                             \
+			   "writes of a lost connection: auto (default), strict, off"),            \
 		NVC_STRING("dhchap-secret", 'S', "STR", &(p).dhchap_secret,                        \
 			   "authentication key (not supported yet)"),                              \
 		NVC_NUMBER("nr-io-queues", 'i', U32, &(p).nr_io_queues,                            \

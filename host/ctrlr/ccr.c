@@ -34,6 +34,11 @@ uint64_t nvhi_ctrlr_assoc_id(const struct nvhi_ctrlr *ctrlr)
 	return ctrlr->assoc_id;
 }
 
+bool nvhi_ctrlr_is_associated(const struct nvhi_ctrlr *ctrlr)
+{
+	return ctrlr->associated;
+}
+
 bool nvhi_ctrlr_was_disabled(const struct nvhi_ctrlr *ctrlr)
 {
 	return ctrlr->was_disabled;

@@ -244,6 +244,8 @@ uint32_t nvhi_ctrlr_ns_count(const struct nvhi_ctrlr *ctrlr);
 struct nvhi_ioq *nvhi_ctrlr_ioq(const struct nvhi_ctrlr *ctrlr, const struct nvh_reactor *reactor);
 /* A number of its present association, or of the last: no other one of the process has it. */
 uint64_t nvhi_ctrlr_assoc_id(const struct nvhi_ctrlr *ctrlr);
+/* It was LIVE and not every reactor has let go of it yet. */
+bool nvhi_ctrlr_is_associated(const struct nvhi_ctrlr *ctrlr);
 /* The last association was disabled: CSTS.RDY was read back as 0 on its own admin queue. */
 bool nvhi_ctrlr_was_disabled(const struct nvhi_ctrlr *ctrlr);
 /* How often it came back, and the last loss or failure (err 0: none yet). */

@@ -27,6 +27,7 @@ struct nvd_daemon {
 	struct nvhi_list mounts; /* struct nvd_mount */
 	char state_path[NVD_PATH_MAX];
 	int save_error; /* of the last write of the state */
+	bool assocs_loading;
 	bool restoring; /* the saved state is being read: do not write it back */
 	bool stopping;
 	void (*stopped)(struct nvd_daemon *daemon);
@@ -147,6 +148,13 @@ int nvd_state_warn(const struct nvd_daemon *daemon, struct json_object *answer);
 int nvd_state_load(struct nvd_daemon *daemon);
 /* Pure: the document. NULL when out of memory. */
 struct json_object *nvd_state_to_json(const struct nvd_daemon *daemon);
+
+/* ---- associations (assocs.c) -------------------------------------------------------------- */
+
+/* Writes which associations may have writes under way: at each change. */
+void nvd_assocs_save(struct nvd_daemon *daemon);
+/* Fences those of a daemon that crashed. Before any connect. */
+int nvd_assocs_load(struct nvd_daemon *daemon, char *err, size_t err_len);
 
 /* ---- names (target.c) --------------------------------------------------------------------- */
 

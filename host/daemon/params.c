@@ -25,6 +25,8 @@ const struct nvhi_json_field nvd_params_fields[] = {
 	PARAM(name, STRING, .max_len = 31, .help = "the controller's name; nvhN"),
 	PARAM(policy, STRING, .max_len = 31,
 	      .help = "path selection: latency, round-robin, queue-depth, numa"),
+	PARAM(write_fence, STRING, .max_len = 7,
+	      .help = "writes of a lost connection: auto, strict, off"),
 	PARAM(nr_io_queues, U32, .max = 1024, .help = "0: one a reactor"),
 	PARAM(nr_write_queues, U32, .max = 1024),
 	PARAM(nr_poll_queues, U32, .max = 1024),
@@ -224,6 +226,7 @@ int nvd_params_to_opts(const struct nvd_params *params, struct nvh_connect_opts 
 		opts.hostid = hostid_text;
 	opts.name = params->name;
 	opts.policy = params->policy;
+	opts.write_fence = params->write_fence;
 	opts.nr_io_queues = params->nr_io_queues;
 	opts.queue_size = params->queue_size;
 	if (params->has_keep_alive_tmo)

@@ -32,13 +32,26 @@ static struct server *server_of(struct nvd_daemon *daemon)
 /* ---- what the host tells ----------------------------------------------------------------------
  */
 
+static void server_ctrlr_attached(void *arg, struct nvh_ctrlr *ctrlr)
+{
+	(void)ctrlr;
+	nvd_assocs_save(arg);
+}
+
+static void server_fence_over(void *arg)
+{
+	nvd_assocs_save(arg);
+}
+
 static void server_ctrlr_removed(void *arg, struct nvh_ctrlr *ctrlr)
 {
+	nvd_assocs_save(arg);
 	nvd_conn_ctrlr_removed(arg, ctrlr);
 }
 
 static void server_ctrlr_state(void *arg, struct nvh_ctrlr *ctrlr)
 {
+	nvd_assocs_save(arg); /* before the first write of a new association */
 	nvd_follow_state(arg, ctrlr);
 }
 
@@ -65,12 +78,14 @@ static void server_ns_removed(void *arg, struct nvh_ns *ns)
 }
 
 static const struct nvh_host_events server_events = {
+	.ctrlr_attached = server_ctrlr_attached,
 	.ctrlr_state = server_ctrlr_state,
 	.ctrlr_removed = server_ctrlr_removed,
 	.ctrlr_notice = server_ctrlr_notice,
 	.ns_added = server_ns_added,
 	.ns_changed = server_ns_changed,
 	.ns_removed = server_ns_removed,
+	.fence_over = server_fence_over,
 };
 
 /* ---- the end ------------------------------------------------------------------------------ */
@@ -231,6 +246,8 @@ static int server_start(struct server *server, const struct nvd_server_opts *opt
 		rc = server_watch_signals(server);
 	if (!rc)
 		rc = server_make_host(daemon, opts, err, err_len);
+	if (!rc)
+		rc = nvd_assocs_load(daemon, err, err_len);
 	if (!rc)
 		rc = server_listen(daemon, opts->socket, err, err_len);
 	for (unsigned int i = 1; !rc && i < daemon->nr_reactors; i++)

@@ -42,6 +42,8 @@ struct nvh_connect_opts {
 	bool discovery;		   /* a discovery controller with an NQN of its own */
 	const char *policy;	   /* path selection of the subsystem: "latency" (the default),
 				    * "round-robin", "queue-depth", "numa"; NULL: leave it */
+	const char *write_fence;   /* what becomes of writes whose connection was lost before they were
+				    * answered (docs/multipath.md): "auto" (NULL), "strict", "off" */
 };
 void nvh_connect_opts_init(struct nvh_connect_opts *opts, size_t size);
 
@@ -88,6 +90,31 @@ struct nvh_ctrlr_info {
 	char hostnqn[224], hostid[37];
 };
 void nvh_ctrlr_info(const struct nvh_ctrlr *ctrlr, struct nvh_ctrlr_info *ret_info);
+/* ---- associations: what a successor of this process must fence ------------------------------------ */
+
+/* A connection's identity as its target knows it. A process that keeps these somewhere while they
+ * exist, and hands those left over to nvh_host_fence when it starts again after a crash, loses no
+ * write to an old one that strikes late. */
+struct nvh_assoc {
+	size_t size;
+	char subnqn[224], name[32]; /* of the subsystem, of the controller */
+	uint16_t cntlid;
+	uint8_t ciu;	/* Controller Instance Uniquifier and Random Number (TP8028); 0: none */
+	uint64_t cirn;
+	unsigned int kato_ms, cqt_ms; /* 0: none, not told */
+	bool ccr;	/* the subsystem takes Cross-Controller Resets */
+	bool tbkas;	/* traffic-based keep-alive */
+	char write_fence[8];
+};
+/* The index-th one that may still have commands of unknown fate: of live controllers, of lost ones, and
+ * those being fenced. Set ret_assoc->size before. -ENOENT past the end. It is listed before the first
+ * write goes out on it (host events ctrlr_attached and ctrlr_state come in between), and until
+ * fence_over. */
+int nvh_host_assoc(struct nvh_host *host, unsigned int index, struct nvh_assoc *ret_assoc);
+/* No write to its subsystem goes out before this association of an earlier process is fenced; nothing
+ * happens when its write_fence is "off". Before nvh_connect. -EINVAL, -ENOMEM. */
+int nvh_host_fence(struct nvh_host *host, const struct nvh_assoc *assoc);
+
 /* The Identify Controller data as read; valid until the next turn. NULL before it was read. */
 const struct nvh_id_ctrlr *nvh_ctrlr_identify(const struct nvh_ctrlr *ctrlr);
 

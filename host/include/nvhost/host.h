@@ -32,6 +32,8 @@ struct nvh_host_events {
 	 * (type 2, info F0h: read the log again), SMART, reservations. */
 	void (*ctrlr_notice)(void *arg, struct nvh_ctrlr *ctrlr, uint8_t type, uint8_t info,
 			     uint8_t lid);
+	/* A fence is over; see nvh_host_assoc. */
+	void (*fence_over)(void *arg);
 };
 
 struct nvh_host_opts {
