@@ -1,9 +1,10 @@
 /*
  * The retry table: what becomes of a part that came back without success. Pure.
  *
- * Which operations may be repeated after a lost connection (docs/architecture.md, "retry table"):
- * reads, verify and compare on any path at once; write, write zeroes, deallocate and flush once the
- * old queue was revoked, which it is before its requests come back; passthrough never, once sent.
+ * Which operations may be repeated after a lost connection (docs/multipath.md, "The retry table"):
+ * reads, verify and compare on any path at once; write, write zeroes, deallocate and flush behind
+ * the fence of their association (fence_io.c); passthrough never, once sent, whatever its opcode:
+ * fused, zone append, copy, reservations and what we do not know come only that way.
  * Which statuses (Base Specification 2.1 section 4.2.3): none with DNR; path-related ones
  * elsewhere; transient ones after their Command Retry Delay (CRD 1 to 3 select CRDT1 to CRDT3 of
  * Identify Controller), a bounded number of times.
