@@ -136,7 +136,7 @@ static int opts_names(const struct nvh_host *host, const struct nvh_connect_opts
 
 	if (nvhi_nqn_check_lenient(subnqn, &why))
 		return refuse("nqn \"%.230s\": %s", subnqn, why);
-	if (nvhi_nqn_check_lenient(hostnqn, &why))
+	if (nvhi_nqn_check(hostnqn, &why))
 		return refuse("hostnqn \"%.230s\": %s", hostnqn, why);
 	snprintf(t->subnqn, sizeof(t->subnqn), "%s", subnqn);
 	snprintf(t->hostnqn, sizeof(t->hostnqn), "%s", hostnqn);

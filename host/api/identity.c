@@ -1,8 +1,8 @@
 /*
  * Who this host is: host NQN and host ID, from the caller, from /etc/nvme (shared with nvme-cli and
  * the kernel), or from the user's own files under XDG_CONFIG_HOME/nvhost, made when missing so that
- * a host keeps its identity. Called once a host, before anything runs. Base Specification 2.1,
- * section 4.7 (NQN) and 5.1.25.1.28 (Host Identifier).
+ * a host keeps its identity; NVHOST_CONFIG_DIR stands for both folders. Called once a host, before
+ * anything runs. Base Specification 2.1, section 4.7 (NQN) and 5.1.25.1.28 (Host Identifier).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,11 +48,21 @@ static int file_first_line(const char *path, char *line, size_t len)
 	return line[0] ? 0 : -ENOENT;
 }
 
+/* The folder that stands for all others, as it does for nvhost's and nvhostd's own files. */
+static const char *named_folder(void)
+{
+	const char *dir = getenv("NVHOST_CONFIG_DIR");
+
+	return dir && dir[0] == '/' ? dir : NULL;
+}
+
 /* The line of the file that nvme-cli and the kernel's host use. */
 static int system_line(const char *name, char *line, size_t len)
 {
 	char path[512];
 
+	if (named_folder())
+		return -ENOENT;
 	snprintf(path, sizeof(path), "%s/%s", nvhi_api_system_folder, name);
 	return file_first_line(path, line, len);
 }
@@ -63,7 +73,9 @@ static int user_folder(char *path, size_t len)
 	const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
 	int n;
 
-	if (xdg && xdg[0] == '/')
+	if (named_folder())
+		n = snprintf(path, len, "%s", named_folder());
+	else if (xdg && xdg[0] == '/')
 		n = snprintf(path, len, "%s/nvhost", xdg);
 	else if (home && home[0] == '/')
 		n = snprintf(path, len, "%s/.config/nvhost", home);
@@ -184,7 +196,7 @@ int nvhi_api_identity_load(const char *hostnqn, const char *hostid,
 	err = identity_nqn(hostnqn, nqn, sizeof(nqn), &system);
 	if (err)
 		return err;
-	if (nvhi_nqn_check_lenient(nqn, &why)) {
+	if (nvhi_nqn_check(nqn, &why)) {
 		snprintf(errbuf, errbuf_len,
 			 "host NQN \"%.240s\"%s%s: %s (nvhost gen-hostnqn makes one)", nqn,
 			 system ? " in " : "", system ? nvhi_api_system_folder : "", why);

@@ -47,7 +47,8 @@ struct nvh_host_opts {
 	void *events_arg;
 };
 
-/* -EINVAL (bad NQN or UUID: a log line names it; no reactor, or one twice), -ENOMEM, -EPERM. The
+/* NVHOST_CONFIG_DIR in the environment names one folder that stands for both of these places.
+ * -EINVAL (bad NQN or UUID: a log line names it; no reactor, or one twice), -ENOMEM, -EPERM. The
  * reactors must outlive the host. */
 int nvh_host_create(const struct nvh_host_opts *opts, struct nvh_host **ret_host);
 /* Disconnects everything (orderly shutdown, bounded), then calls done; the host is then freed.

@@ -81,6 +81,7 @@ static void each_wrong_option_is_named(void)
 	REFUSED(trsvcid, "http", "http");
 	REFUSED(subnqn, "", "nqn");
 	REFUSED(hostnqn, "bad\nnqn", "hostnqn");
+	REFUSED(hostnqn, "bad", "\"bad\"");
 	REFUSED(hostid, "123", "123");
 	REFUSED(host_traddr, "300.1.1.1", "host-traddr");
 	REFUSED(host_iface, "an-interface-name-too-long", "host-iface");

@@ -22,6 +22,7 @@ static void setup(void)
 	strcpy(folder, "/tmp/nvhost-unit-XXXXXX");
 	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
 	setenv("XDG_CONFIG_HOME", folder, 1);
+	unsetenv("NVHOST_CONFIG_DIR");
 	nvhi_api_system_folder = "/proc/nowhere";
 	why[0] = '\0';
 }
@@ -165,6 +166,39 @@ static void wrong_names_are_named(void)
 	CU_ASSERT_EQUAL(nvhi_api_identity_load("nqn.2026-01.io.x:h", "1234", &id, why, sizeof(why)),
 			-EINVAL);
 	CU_ASSERT_PTR_NOT_NULL(strstr(why, "1234"));
+	CU_ASSERT_EQUAL(nvhi_api_identity_load("bad", UUID_TEXT, &id, why, sizeof(why)), -EINVAL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "\"bad\""));
+	put("hostnqn", "bad\n");
+	CU_ASSERT_EQUAL(nvhi_api_identity_load(NULL, NULL, &id, why, sizeof(why)), -EINVAL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why, "\"bad\""));
+	teardown();
+}
+
+static void a_named_configuration_folder_stands_for_all_others(void)
+{
+	struct nvhi_api_identity id, again;
+	char named[128], rival[] = "/tmp/nvhost-unit-XXXXXX", path[64];
+	FILE *file;
+
+	setup();
+	snprintf(named, sizeof(named), "%s/nvhost", folder);
+	put("hostnqn", "nqn.2026-01.io.x:named\n");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(rival));
+	snprintf(path, sizeof(path), "%s/hostnqn", rival);
+	file = fopen(path, "w");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+	fputs("nqn.2026-01.io.x:system\n", file);
+	fclose(file);
+	nvhi_api_system_folder = rival;
+	setenv("XDG_CONFIG_HOME", "/proc/nowhere", 1);
+	setenv("NVHOST_CONFIG_DIR", named, 1);
+	CU_ASSERT_EQUAL(nvhi_api_identity_load(NULL, NULL, &id, why, sizeof(why)), 0);
+	CU_ASSERT_STRING_EQUAL(id.hostnqn, "nqn.2026-01.io.x:named");
+	CU_ASSERT_EQUAL(nvhi_api_identity_load(NULL, NULL, &again, why, sizeof(why)), 0);
+	CU_ASSERT_EQUAL(memcmp(id.hostid, again.hostid, 16), 0);
+	unsetenv("NVHOST_CONFIG_DIR");
+	CU_ASSERT_EQUAL(unlink(path), 0);
+	CU_ASSERT_EQUAL(rmdir(rival), 0);
 	teardown();
 }
 
@@ -173,4 +207,5 @@ NVH_UNIT_MAIN("host/api/identity", NVH_TEST(the_callers_names_come_first),
 	      NVH_TEST(an_identity_is_made_once_and_kept), NVH_TEST(the_users_files_are_read),
 	      NVH_TEST(the_systems_identity_comes_before_the_users),
 	      NVH_TEST(without_a_place_to_keep_it_an_identity_serves_once),
-	      NVH_TEST(wrong_names_are_named))
+	      NVH_TEST(wrong_names_are_named),
+	      NVH_TEST(a_named_configuration_folder_stands_for_all_others))
