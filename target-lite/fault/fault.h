@@ -28,6 +28,7 @@ enum tl_fault_kind {
 #define X(upper, lower) TL_FAULT_##upper,
 	TL_FAULT_KINDS(X)
 #undef X
+		TL_FAULT_KIND_COUNT,
 };
 /* NULL-terminated, by enum tl_fault_kind. */
 extern const char *const tl_fault_kind_names[];

@@ -12,7 +12,9 @@
 #include "multipath/io.h"
 #include "target-lite/core/impl.h"
 #include "target-lite/core/subsystem.h"
+#include "target-lite/fault/fault.h"
 #include "target-lite/tcp/tcp_impl.h"
+#include "tests/sim/dma.h"
 #include "tests/sim/world.h"
 
 #define STATES_MAX 16
@@ -90,6 +92,16 @@ void sim_coverage_print(void)
 	for (int i = 0; i < SIM_FAULT_COUNT; i++)
 		printf(" %s %llu%s", sim_fault_names[i], (unsigned long long)sim_counts.faults[i],
 		       i < SIM_FAULT_COUNT - 1 ? "," : "\n");
+	printf("rig    ");
+	for (int i = 0; tl_fault_kind_names[i]; i++)
+		printf(" %s %llu%s", tl_fault_kind_names[i],
+		       (unsigned long long)sim_counts.rig[i],
+		       tl_fault_kind_names[i + 1] ? "," : "\n");
+	printf("paths   worlds over streams %llu, over DMA %llu, over both %llu; late touches of lent "
+	       "memory %llu\n",
+	       (unsigned long long)sim_counts.transports[1],
+	       (unsigned long long)sim_counts.transports[2],
+	       (unsigned long long)sim_counts.transports[3], (unsigned long long)sim_dma_late);
 	print_ios();
 	printf("life    connects %llu, reconnects %llu; slowest I/O while nothing was wrong %llu "
 	       "us, "

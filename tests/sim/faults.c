@@ -166,7 +166,7 @@ static bool strike(struct fault *fault, uint64_t *ret_ms)
 	case SIM_FAULT_HALF_CLOSE:
 		return sim_net_half_close(fault->link);
 	case SIM_FAULT_CORRUPT:
-		return link->corrupt = true;
+		return link->corrupt = !link->dma;
 	case SIM_FAULT_CRASH:
 		if (node->state != SIM_NODE_UP)
 			return false;
@@ -283,6 +283,9 @@ static void check_calm(void)
 static bool link_is_well(unsigned int link)
 {
 	struct fault *fault;
+
+	if (sim_rig_on(link))
+		return false;
 	nvhi_list_for_each(fault, &f.active, link_all)
 		if (fault->kind == SIM_FAULT_LOG)
 			return false;
@@ -319,6 +322,7 @@ void sim_faults_start(void)
 	for (unsigned int link = 0; link < SIM_LINKS; link++)
 		sim_world.good_since[link] = NVHI_NEVER;
 	nvhi_timer_arm(sim_world.world, &f.calm, CALM_CHECK_NS);
+	sim_rig_start();
 	if (sim_world.plan.fault_every && sim_world.plan.faults)
 		nvhi_timer_arm(sim_world.world, &f.next,
 			       1 + sim_below(rng(), 2 * sim_world.plan.fault_every));
@@ -332,6 +336,7 @@ void sim_faults_heal(void)
 	for (unsigned int i = 0; i < SIM_LINKS; i++)
 		sim_net.links[i].corrupt = false;
 	nvhi_timer_cancel(sim_world.world, &f.next);
+	sim_rig_heal();
 	nvhi_list_for_each_safe(fault, tmp, &f.active, link_all)
 		if (can_mend(fault))
 			fault_over(fault); /* others when their time comes */

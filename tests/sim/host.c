@@ -253,6 +253,10 @@ static void link_connect(unsigned int link)
 	snprintf(traddr, sizeof(traddr), "192.0.2.%u", link + 1);
 	snprintf(name, sizeof(name), "nvh%u", link);
 	opts.traddr = traddr;
+	if (sim_net.links[link].dma) {
+		opts.transport = "rdma";
+		opts.hdr_digest = opts.data_digest = false;
+	}
 	err = nvhi_api_connect_opts(h.host, &opts, &inner, why, sizeof(why));
 	inner.transport.net = &sim_net.net;
 	inner.transport.maxr2t = sim_world.plan.maxr2t;

@@ -521,6 +521,7 @@ void sim_net_init(uint32_t capacity)
 	sim_net.net.ops = &sim_net_ops;
 	sim_net.capacity = capacity;
 	sim_net.next_port = 40000;
+	sim_net.next = NVHI_NEVER;
 	nvhi_list_init(&sim_net.conns);
 	nvhi_list_init(&sim_net.listeners);
 	nvhi_list_init(&sim_net.pollers);

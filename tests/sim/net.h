@@ -24,6 +24,7 @@ struct sim_link {
 	uint64_t slow[2]; /* added for now: a delay spike */
 	bool silent[2];   /* nothing arrives: a black hole */
 	bool refuse;      /* no listener answers */
+	bool dma;         /* not streams: dma.h */
 	bool corrupt;     /* the next bytes behind a handshake get one turned over */
 };
 

@@ -1,6 +1,7 @@
 /*
  * What goes wrong on links: resets, silence, half-closes.
  */
+#include "tests/sim/dma.h"
 #include "tests/sim/net_impl.h"
 
 #include <assert.h>
@@ -52,6 +53,9 @@ bool sim_net_cut(unsigned int link)
 	struct sim_conn *conn;
 	bool any = false;
 
+	if (sim_net.links[link].dma)
+		return sim_dma_cut(link, false);
+
 	nvhi_list_for_each(conn, &sim_net.conns, link_all) {
 		if (!conn_is_up(conn, link))
 			continue;
@@ -63,8 +67,11 @@ bool sim_net_cut(unsigned int link)
 
 bool sim_net_cut_one(unsigned int link)
 {
-	struct sim_conn *conn = draw_conn(link);
+	struct sim_conn *conn;
 
+	if (sim_net.links[link].dma)
+		return sim_dma_cut(link, true);
+	conn = draw_conn(link);
 	if (conn)
 		conn_reset(conn);
 	return conn != NULL;

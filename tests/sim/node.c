@@ -9,6 +9,7 @@
 
 #include "target-lite/core/ctrlr.h"
 #include "target-lite/tcp/tcp.h"
+#include "tests/sim/dma.h"
 
 struct sim_targets sim_targets;
 
@@ -34,10 +35,10 @@ static void changing(struct sim_node *node, int err)
 	node->pending += !err;
 }
 
-static void link_addr(unsigned int link, struct tl_listen_addr *ret_addr)
+void sim_link_listen_addr(unsigned int link, struct tl_listen_addr *ret_addr)
 {
 	memset(ret_addr, 0, sizeof(*ret_addr));
-	ret_addr->trtype = TL_TRTYPE_TCP;
+	ret_addr->trtype = sim_net.links[link].dma ? TL_TRTYPE_RDMA : TL_TRTYPE_TCP;
 	ret_addr->adrfam = TL_ADRFAM_IPV4;
 	snprintf(ret_addr->traddr, sizeof(ret_addr->traddr), "192.0.2.%u", link + 1);
 	snprintf(ret_addr->trsvcid, sizeof(ret_addr->trsvcid), "4420");
@@ -60,7 +61,7 @@ static void node_listen(struct sim_node *node, unsigned int link)
 {
 	struct tl_listen_addr addr;
 
-	link_addr(link, &addr);
+	sim_link_listen_addr(link, &addr);
 	changing(node, tl_subsystem_add_listener(node->ss, &addr, false, node->ana_state[link],
 						 change_done, node, NULL));
 }
@@ -85,6 +86,8 @@ void sim_node_boot(struct sim_node *node)
 	err = tl_target_create(&topts, node->reactors, node->nr_reactors, &node->target);
 	if (!err)
 		err = tl_tcp_create(node->target, &node->topts, &sim_net.net, &transport);
+	if (!err)
+		err = sim_dma_create(node->target, &node->topts);
 	if (!err)
 		err = tl_subsystem_create(node->target, &sopts, &node->ss);
 	if (!err)
@@ -246,7 +249,7 @@ static void do_ana(const struct node_op *op)
 {
 	struct tl_listen_addr addr;
 
-	link_addr(op->index, &addr);
+	sim_link_listen_addr(op->index, &addr);
 	changing(op->node,
 		 tl_subsystem_set_ana_state(op->node->ss, &addr, 0, (enum tl_ana_state)op->value,
 					    change_done, op->node));
@@ -260,7 +263,7 @@ static void do_listen(const struct node_op *op)
 		node_listen(op->node, op->index);
 		return;
 	}
-	link_addr(op->index, &addr);
+	sim_link_listen_addr(op->index, &addr);
 	changing(op->node,
 		 tl_subsystem_remove_listener(op->node->ss, &addr, change_done, op->node));
 }

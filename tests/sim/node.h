@@ -56,6 +56,8 @@ bool sim_nodes_idle(void);
 /* All are up, and no change is under way. */
 bool sim_nodes_settled(void);
 struct sim_node *sim_node_of_link(unsigned int link);
+/* The address its listener has. */
+void sim_link_listen_addr(unsigned int link, struct tl_listen_addr *ret_addr);
 
 /* An operator's hand, at all nodes that are up (the others learn it when they boot). */
 void sim_op_remove_ns(unsigned int disk);

@@ -28,6 +28,7 @@ const char *const sim_mutant_names[SIM_MUTANT_COUNT] = {
 	[SIM_MUTANT_GHOST] = "ghost",
 	[SIM_MUTANT_CRD] = "crd",
 	[SIM_MUTANT_ANA] = "ana",
+	[SIM_MUTANT_REVOKE] = "revoke",
 };
 
 /* ---- trace ----------------------------------------------------------------------------------- */

@@ -74,6 +74,7 @@ enum sim_mutant {
 									       */
 	SIM_MUTANT_ANA, /* a path nobody told the state of counts as optimized */
 	SIM_MUTANT_CRD, /* the wrong Command Retry Delay is waited for */
+	SIM_MUTANT_REVOKE, /* commands come back before their memory is out of reach */
 	SIM_MUTANT_COUNT,
 };
 extern const char *const sim_mutant_names[SIM_MUTANT_COUNT];

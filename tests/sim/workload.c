@@ -226,7 +226,7 @@ static bool excused(const struct worker *w, int err, const struct nvh_cpl *cpl)
 	}
 	if (nvh_cpl_sct(cpl) == NVH_SCT_PATH) /* refused for as long as a controller may be lost */
 		return sim_world.plan.connect.ctrl_loss_tmo_s < 600 &&
-		       (sim_world.plan.faults & 1u << SIM_FAULT_ANA);
+		       (sim_world.plan.faults & 1u << SIM_FAULT_ANA || sim_rig_wanted());
 	switch (nvh_cpl_code(cpl)) {
 	case NVH_ST_COMPARE_FAILED:
 		return w->io->op == NVH_IO_COMPARE;
@@ -234,9 +234,10 @@ static bool excused(const struct worker *w, int err, const struct nvh_cpl *cpl)
 	case NVH_ST_INVALID_NS:
 		return recently(changed, since);
 	case NVH_ST_NS_NOT_READY:
-		return sim_world.plan.faults & 1u << SIM_FAULT_TRANSIENT;
+		return sim_world.plan.faults & 1u << SIM_FAULT_TRANSIENT || sim_rig_wanted();
 	case NVH_ST_ABORT_REQUESTED:
-		return w->cancel_asked || w->io->deadline_ns || w->io->op == NVH_IO_PASSTHRU;
+		return w->cancel_asked || w->io->deadline_ns || w->io->op == NVH_IO_PASSTHRU ||
+		       sim_rig_wanted(); /* held, aborted and repeated too often */
 	default:
 		return false;
 	}
@@ -289,6 +290,8 @@ static uint64_t good_path_promise(void)
 
 	if (plan->faults & 1u << SIM_FAULT_TRANSIENT)
 		ms += 5 * sim_crdt[2] * 100;
+	if (sim_rig_wanted()) /* a change waits for what is held */
+		ms += 3 * SIM_RIG_MS;
 
 	for (uint32_t i = 0; i < sim_targets.nr_nodes && (plan->faults & changes); i++)
 		ms += sim_targets.nodes[i].topts.stall_ms;

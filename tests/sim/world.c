@@ -4,6 +4,7 @@
  */
 #include "tests/sim/world.h"
 #include "tests/sim/anawatch.h"
+#include "tests/sim/dma.h"
 
 #include <string.h>
 
@@ -91,6 +92,21 @@ void sim_world_draw(struct sim_plan *plan)
 	plan->faults = draw_faults(plan);
 }
 
+/* Which links are of the other transport; by numbers of its own, so that other worlds stay. */
+static void draw_transports(void)
+{
+	struct sim_rng own = {.state = sim.seed ^ 0xd3a};
+
+	bool any = sim_chance(&own, 35);
+	unsigned int kinds = 0;
+
+	for (unsigned int i = 0; i < sim_world.plan.nr_links; i++) {
+		sim_net.links[i].dma = any && sim_chance(&own, 60);
+		kinds |= sim_net.links[i].dma ? 2 : 1;
+	}
+	sim_counts.transports[kinds]++;
+}
+
 static void draw_links(void)
 {
 	struct sim_rng *rng = sim_rng(SIM_RNG_WORLD);
@@ -162,7 +178,8 @@ static void draw_disks(void)
 		disk->delay_max = DRAW(10, 200, 5000) * SIM_US;
 		if (sim.hold && sim_chance(rng, 50))
 			disk->delay_max = 300 * SIM_MS;
-		disk->delays_hold = sim_world.plan.faults == 1u << SIM_FAULT_TRANSIENT;
+		disk->delays_hold = sim_world.plan.faults == 1u << SIM_FAULT_TRANSIENT &&
+				    !sim_rig_wanted();
 		sim_targets.present[i] = true;
 		sim_check_disk(disk->nsid, disk->blocks);
 	}
@@ -178,6 +195,9 @@ static void world_make(void)
 	for (uint32_t r = 0; r < sim_world.plan.host_reactors; r++)
 		sim_world.host_reactors[r] = sim_reactor_create(r ? "host1" : "host0");
 	sim_net_init(sim_world.plan.capacity);
+	sim_dma_init();
+	draw_transports();
+	sim_rig_draw();
 	draw_links();
 	sim_check_init();
 	sim_anawatch_init();
@@ -312,6 +332,7 @@ static void world_unmake(void)
 		sim_fail("%u commands are left in the disks", sim_disk_inflight);
 	sim_work_free();
 	sim_net_done();
+	sim_dma_done();
 	sim_net_unserve_all();
 	sim_core_done();
 	sim_check_done();

@@ -66,6 +66,8 @@ struct sim_plan {
 struct sim_counts {
 	uint64_t ios[SIM_OPS], good, failed, refused, canceled, timed_out;
 	uint64_t faults[SIM_FAULT_COUNT];
+	uint64_t rig[16]; /* strikes by enum tl_fault_kind */
+	uint64_t transports[4]; /* worlds: bit 0 streams, bit 1 DMA */
 	uint64_t connects, reconnects, turns, virtual_ns, slowest_calm, slowest_good, blocks_read;
 };
 extern struct sim_counts sim_counts;
@@ -85,6 +87,19 @@ extern struct sim_world sim_world;
 /* Runs it; sim.failed and sim.hash tell. */
 void sim_world_run(uint64_t seed, bool verbose, enum sim_mutant mutant, bool hold);
 void sim_world_draw(struct sim_plan *plan);
+
+/* ---- the targets' own fault rig (rig.c) -------------------------------------------------------- */
+
+/* The longest that a fault of it lasts. */
+#define SIM_RIG_MS 2000
+
+void sim_rig_draw(void);
+/* This world has such faults; one of them is on this link now. */
+bool sim_rig_wanted(void);
+bool sim_rig_on(unsigned int link);
+void sim_rig_start(void);
+/* No more of them, and those there are end. */
+void sim_rig_heal(void);
 
 /* ---- the host (host.c) ----------------------------------------------------------------------- */
 
