@@ -94,10 +94,10 @@ void sim_coverage_print(void)
 		       i < SIM_FAULT_COUNT - 1 ? "," : "\n");
 	printf("rig    ");
 	for (int i = 0; tl_fault_kind_names[i]; i++)
-		printf(" %s %llu%s", tl_fault_kind_names[i],
-		       (unsigned long long)sim_counts.rig[i],
+		printf(" %s %llu%s", tl_fault_kind_names[i], (unsigned long long)sim_counts.rig[i],
 		       tl_fault_kind_names[i + 1] ? "," : "\n");
-	printf("paths   worlds over streams %llu, over DMA %llu, over both %llu; late touches of lent "
+	printf("paths   worlds over streams %llu, over DMA %llu, over both %llu; late touches of "
+	       "lent "
 	       "memory %llu\n",
 	       (unsigned long long)sim_counts.transports[1],
 	       (unsigned long long)sim_counts.transports[2],

@@ -24,7 +24,8 @@ struct dma_ghost {
 
 uint64_t sim_dma_late;
 
-/* ---- connections ------------------------------------------------------------------------------ */
+/* ---- connections ------------------------------------------------------------------------------
+ */
 
 struct dma_conn *dma_conn_new(unsigned int link, struct dma_host *host, struct nvh_reactor *reactor)
 {
@@ -47,7 +48,8 @@ void dma_conn_check_free(struct dma_conn *conn)
 	free(conn);
 }
 
-/* ---- messages --------------------------------------------------------------------------------- */
+/* ---- messages ---------------------------------------------------------------------------------
+ */
 
 struct dma_msg *dma_msg_new(struct dma_conn *conn, enum dma_what what)
 {
@@ -151,7 +153,8 @@ void dma_drop(struct dma_conn *conn, uint32_t kinds)
 			msg_free(msg);
 }
 
-/* ---- breaking --------------------------------------------------------------------------------- */
+/* ---- breaking ---------------------------------------------------------------------------------
+ */
 
 void dma_break(struct dma_conn *conn)
 {
@@ -162,8 +165,7 @@ void dma_break(struct dma_conn *conn)
 	SIM_TRACE("dma %llu of link %llu breaks", conn->number, conn->link);
 	conn->broken = true;
 	nvhi_list_for_each_safe(msg, tmp, &conn->msgs, link) {
-		if (msg->what == DMA_DATA && conn->host &&
-		    sim_chance(sim_rng(SIM_RNG_NET), 50))
+		if (msg->what == DMA_DATA && conn->host && sim_chance(sim_rng(SIM_RNG_NET), 50))
 			msg_again(msg, sim_below(sim_rng(SIM_RNG_NET), 20 * SIM_MS));
 		else
 			msg_free(msg);
@@ -191,7 +193,8 @@ bool sim_dma_cut(unsigned int link, bool one)
 	return true;
 }
 
-/* ---- the mutant ------------------------------------------------------------------------------- */
+/* ---- the mutant -------------------------------------------------------------------------------
+ */
 
 static void ghost_free(struct dma_ghost *ghost)
 {

@@ -1,10 +1,10 @@
 /*
  * The second transport of the worlds, at the seams above the byte streams (host/transport.h,
- * target-lite/core): queue pairs whose target reads and writes the host's memory itself, as RDMA and
- * PCIe do. Its memory is late: until a revoke has completed, which takes a time that is drawn, data of
- * commands that are lent still arrives, also from connections that are long dead, and garbage of
- * transfers that broke. So whoever repeats or completes an I/O before its buffer is free shows.
- * dma.c: connections and messages; dma_host.c, dma_target.c: the two ends.
+ * target-lite/core): queue pairs whose target reads and writes the host's memory itself, as RDMA
+ * and PCIe do. Its memory is late: until a revoke has completed, which takes a time that is drawn,
+ * data of commands that are lent still arrives, also from connections that are long dead, and
+ * garbage of transfers that broke. So whoever repeats or completes an I/O before its buffer is free
+ * shows. dma.c: connections and messages; dma_host.c, dma_target.c: the two ends.
  */
 #ifndef TESTS_SIM_DMA_H
 #define TESTS_SIM_DMA_H
@@ -17,8 +17,8 @@ struct dma_host;
 struct dma_target;
 
 enum dma_what {
-	DMA_CONNECT,     /* to the target: may I come? */
-	DMA_ACCEPTED,    /* to the host */
+	DMA_CONNECT,  /* to the target: may I come? */
+	DMA_ACCEPTED, /* to the host */
 	DMA_REFUSED,
 	DMA_COMMAND,     /* to the target */
 	DMA_FETCHED,     /* to the target: the host's memory was read */
@@ -56,7 +56,8 @@ struct dma_msg {
 	struct nvhi_list link;
 };
 
-/* ---- connections ------------------------------------------------------------------------------ */
+/* ---- connections ------------------------------------------------------------------------------
+ */
 
 struct dma_conn *dma_conn_new(unsigned int link, struct dma_host *host,
 			      struct nvh_reactor *reactor);
@@ -72,7 +73,8 @@ void dma_drop(struct dma_conn *conn, uint32_t kinds);
 /* Both ends learn of it. Data may still arrive, late. */
 void dma_break(struct dma_conn *conn);
 
-/* ---- the ends --------------------------------------------------------------------------------- */
+/* ---- the ends ---------------------------------------------------------------------------------
+ */
 
 void dma_host_deliver(struct dma_host *host, struct dma_msg *msg);
 void dma_host_broken(struct dma_host *host);
@@ -85,7 +87,8 @@ void dma_target_broken(struct dma_target *target);
 /* A FETCHED that will not come. */
 void dma_target_unfetched(void *treq);
 
-/* ---- for the worlds --------------------------------------------------------------------------- */
+/* ---- for the worlds ---------------------------------------------------------------------------
+ */
 
 void sim_dma_init(void);
 /* A connection that is left is a failure. */

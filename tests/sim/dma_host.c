@@ -79,7 +79,8 @@ void dma_host_broken(struct dma_host *h)
 	host_fail(h, -ECONNRESET, "the connection broke");
 }
 
-/* ---- memory ----------------------------------------------------------------------------------- */
+/* ---- memory -----------------------------------------------------------------------------------
+ */
 
 static struct dma_slot *host_slot(struct dma_host *h, uint16_t slot, uint16_t cid)
 {
@@ -116,7 +117,8 @@ static void host_data(struct dma_host *h, const struct dma_msg *msg)
 	sim_dma_late += h->state >= HOST_LOST;
 }
 
-/* What a transfer that broke may leave: anything, anywhere in the buffers of reads that are lent. */
+/* What a transfer that broke may leave: anything, anywhere in the buffers of reads that are lent.
+ */
 static void host_garbage(struct nvhi_timer *timer)
 {
 	struct dma_host *h = nvhi_container_of(timer, struct dma_host, late);
@@ -141,7 +143,8 @@ static void host_garbage(struct nvhi_timer *timer)
 	}
 }
 
-/* ---- commands --------------------------------------------------------------------------------- */
+/* ---- commands ---------------------------------------------------------------------------------
+ */
 
 static void host_send(struct dma_host *h, struct nvhi_req *req, uint16_t slot)
 {
@@ -216,7 +219,8 @@ static void host_response(struct dma_host *h, const struct dma_msg *msg)
 	host_give_back(h, s, 0, &msg->cpl);
 }
 
-/* ---- connecting ------------------------------------------------------------------------------- */
+/* ---- connecting -------------------------------------------------------------------------------
+ */
 
 static void host_connect_done(struct nvhi_req *req, int err, const struct nvh_cpl *cpl)
 {
@@ -292,7 +296,8 @@ static void host_connect(struct nvhi_qpair *qpair)
 	nvhi_timer_arm(qpair->reactor, &h->timer, opts->connect_timeout_ms * SIM_MS);
 }
 
-/* ---- revoking --------------------------------------------------------------------------------- */
+/* ---- revoking ---------------------------------------------------------------------------------
+ */
 
 /* The mutant's way: garbage comes when the memory is the caller's again. */
 static void host_haunt(struct dma_host *h)
@@ -383,7 +388,8 @@ static void host_timer(struct nvhi_timer *timer)
 		host_fail(h, -ETIMEDOUT, "no connection in time");
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------
+ */
 
 static int host_create(struct nvhi_tctrlr *tctrlr, const struct nvhi_qpair_opts *opts,
 		       struct nvhi_qpair **ret_qpair)

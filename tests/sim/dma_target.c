@@ -1,7 +1,7 @@
 /*
- * The target's end of the DMA transport: struct tl_transport_ops over the real core. Data of a write
- * is read from the host's memory before the command is executed, data of a read is written there
- * before its response.
+ * The target's end of the DMA transport: struct tl_transport_ops over the real core. Data of a
+ * write is read from the host's memory before the command is executed, data of a read is written
+ * there before its response.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +38,8 @@ static struct dma_target *target_of(struct tl_qpair *qpair)
 	return nvhi_container_of(qpair, struct dma_target, qpair);
 }
 
-/* ---- commands --------------------------------------------------------------------------------- */
+/* ---- commands ---------------------------------------------------------------------------------
+ */
 
 static void treq_free(struct dma_treq *treq)
 {
@@ -130,7 +131,8 @@ static void target_complete(struct tl_request *req)
 	treq_free(treq);
 }
 
-/* ---- connections ------------------------------------------------------------------------------ */
+/* ---- connections ------------------------------------------------------------------------------
+ */
 
 static void target_close(struct dma_target *t)
 {
@@ -199,8 +201,7 @@ struct dma_target *dma_target_accept(struct dma_conn *conn)
 	t->qpair.transport = &dt->transport;
 	t->qpair.group = tl_target_pick_group(node->target);
 	sim_link_listen_addr(conn->link, &t->qpair.listen_addr);
-	snprintf(t->qpair.peer, sizeof(t->qpair.peer), "dma%llu",
-		 (unsigned long long)conn->number);
+	snprintf(t->qpair.peer, sizeof(t->qpair.peer), "dma%llu", (unsigned long long)conn->number);
 	snprintf(t->qpair.local, sizeof(t->qpair.local), "192.0.2.%u", conn->link + 1);
 	conn->reactor[SIM_TO_TARGET] = t->qpair.group->reactor;
 	t->msg.fn = target_start;
@@ -225,7 +226,8 @@ void dma_target_deliver(struct dma_target *t, struct dma_msg *msg)
 	}
 }
 
-/* ---- the transport ---------------------------------------------------------------------------- */
+/* ---- the transport ----------------------------------------------------------------------------
+ */
 
 static struct dma_transport *transport_of(struct tl_transport *transport)
 {

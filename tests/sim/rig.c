@@ -1,7 +1,7 @@
 /*
- * The targets' own fault rig (target-lite/fault) in the worlds: faults that a target is told to make,
- * each for the listener of one link, over the management interface that the RPC uses. Their numbers
- * are drawn apart from all others, so that worlds without them are what they were.
+ * The targets' own fault rig (target-lite/fault) in the worlds: faults that a target is told to
+ * make, each for the listener of one link, over the management interface that the RPC uses. Their
+ * numbers are drawn apart from all others, so that worlds without them are what they were.
  *
  * Where disks do not hold commands, nothing here may keep a write back beyond its connection: only
  * fences answer for those (docs/simulation.md).
@@ -48,7 +48,8 @@ bool sim_rig_on(unsigned int link)
 	return false;
 }
 
-/* ---- the end ---------------------------------------------------------------------------------- */
+/* ---- the end ----------------------------------------------------------------------------------
+ */
 
 static void fault_over(struct rig_fault *fault)
 {
@@ -101,7 +102,8 @@ static void fault_timer(struct nvhi_timer *timer)
 	fault_end(nvhi_container_of(timer, struct rig_fault, timer));
 }
 
-/* ---- the beginning ---------------------------------------------------------------------------- */
+/* ---- the beginning ----------------------------------------------------------------------------
+ */
 
 /* On the target's management reactor. */
 static void fault_make(void *arg)
@@ -205,7 +207,8 @@ static void next_fired(struct nvhi_timer *timer)
 		       sim_between(&rig.rng, 1, SIM_RIG_MS) * SIM_MS);
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------
+ */
 
 void sim_rig_draw(void)
 {

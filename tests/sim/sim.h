@@ -72,8 +72,8 @@ enum sim_mutant {
 										 host gave up takes
 										 effect much later
 									       */
-	SIM_MUTANT_ANA, /* a path nobody told the state of counts as optimized */
-	SIM_MUTANT_CRD, /* the wrong Command Retry Delay is waited for */
+	SIM_MUTANT_ANA,    /* a path nobody told the state of counts as optimized */
+	SIM_MUTANT_CRD,    /* the wrong Command Retry Delay is waited for */
 	SIM_MUTANT_REVOKE, /* commands come back before their memory is out of reach */
 	SIM_MUTANT_COUNT,
 };

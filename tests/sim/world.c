@@ -178,8 +178,8 @@ static void draw_disks(void)
 		disk->delay_max = DRAW(10, 200, 5000) * SIM_US;
 		if (sim.hold && sim_chance(rng, 50))
 			disk->delay_max = 300 * SIM_MS;
-		disk->delays_hold = sim_world.plan.faults == 1u << SIM_FAULT_TRANSIENT &&
-				    !sim_rig_wanted();
+		disk->delays_hold =
+			sim_world.plan.faults == 1u << SIM_FAULT_TRANSIENT && !sim_rig_wanted();
 		sim_targets.present[i] = true;
 		sim_check_disk(disk->nsid, disk->blocks);
 	}

@@ -66,7 +66,7 @@ struct sim_plan {
 struct sim_counts {
 	uint64_t ios[SIM_OPS], good, failed, refused, canceled, timed_out;
 	uint64_t faults[SIM_FAULT_COUNT];
-	uint64_t rig[16]; /* strikes by enum tl_fault_kind */
+	uint64_t rig[16];       /* strikes by enum tl_fault_kind */
 	uint64_t transports[4]; /* worlds: bit 0 streams, bit 1 DMA */
 	uint64_t connects, reconnects, turns, virtual_ns, slowest_calm, slowest_good, blocks_read;
 };
@@ -88,7 +88,8 @@ extern struct sim_world sim_world;
 void sim_world_run(uint64_t seed, bool verbose, enum sim_mutant mutant, bool hold);
 void sim_world_draw(struct sim_plan *plan);
 
-/* ---- the targets' own fault rig (rig.c) -------------------------------------------------------- */
+/* ---- the targets' own fault rig (rig.c) --------------------------------------------------------
+ */
 
 /* The longest that a fault of it lasts. */
 #define SIM_RIG_MS 2000
