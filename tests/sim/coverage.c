@@ -96,6 +96,7 @@ void sim_coverage_print(void)
 	for (int i = 0; tl_fault_kind_names[i]; i++)
 		printf(" %s %llu%s", tl_fault_kind_names[i], (unsigned long long)sim_counts.rig[i],
 		       tl_fault_kind_names[i + 1] ? "," : "\n");
+	printf("others  strangers %llu\n", (unsigned long long)sim_counts.strangers);
 	printf("paths   worlds over streams %llu, over DMA %llu, over both %llu; late touches of "
 	       "lent "
 	       "memory %llu\n",

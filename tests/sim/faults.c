@@ -323,6 +323,7 @@ void sim_faults_start(void)
 		sim_world.good_since[link] = NVHI_NEVER;
 	nvhi_timer_arm(sim_world.world, &f.calm, CALM_CHECK_NS);
 	sim_rig_start();
+	sim_visitors_start();
 	if (sim_world.plan.fault_every && sim_world.plan.faults)
 		nvhi_timer_arm(sim_world.world, &f.next,
 			       1 + sim_below(rng(), 2 * sim_world.plan.fault_every));
@@ -337,6 +338,7 @@ void sim_faults_heal(void)
 		sim_net.links[i].corrupt = false;
 	nvhi_timer_cancel(sim_world.world, &f.next);
 	sim_rig_heal();
+	sim_visitors_stop();
 	nvhi_list_for_each_safe(fault, tmp, &f.active, link_all)
 		if (can_mend(fault))
 			fault_over(fault); /* others when their time comes */

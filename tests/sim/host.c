@@ -266,6 +266,8 @@ static void link_connect(unsigned int link)
 				       why, sizeof(why), &h.ctrlrs[link]);
 	if (err)
 		sim_fail("connect of link %u: %s", link, why);
+	else if (sim_visitors_impatient())
+		nvh_disconnect(h.ctrlrs[link], NULL, NULL);
 }
 
 static void again_fired(struct nvhi_timer *timer)
@@ -275,9 +277,16 @@ static void again_fired(struct nvhi_timer *timer)
 
 static void connect_all(void *arg)
 {
+	struct nvhi_ctrlr_opts inner;
+	struct nvh_ctrlr *discovery;
+	char why[256];
+
 	(void)arg;
 	for (unsigned int link = 0; link < sim_world.plan.nr_links; link++)
 		link_connect(link);
+	if (sim_visitors_discovery(h.host, &inner) &&
+	    nvhi_api_connect(h.host, &inner, "disc", NULL, NULL, why, sizeof(why), &discovery))
+		sim_fail("discovery: %s", why);
 }
 
 bool sim_host_live(unsigned int link)

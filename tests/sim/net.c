@@ -303,6 +303,8 @@ static int net_connect(struct nvhi_net *net, struct nvh_reactor *reactor,
 	(void)net;
 	if (!addr_link((const struct sockaddr *)&opts->peer, &link))
 		return -ENETUNREACH;
+	if (sim_net.links[link].refuse && sim_net.next_port++ % 4 == 0)
+		return -EHOSTUNREACH; /* known at once */
 	conn = calloc(1, sizeof(*conn));
 	conn->link = link;
 	conn->port = sim_net.next_port++;

@@ -78,7 +78,9 @@ void sim_node_boot(struct sim_node *node)
 		.min_cntlid = (uint16_t)(1 + node->index * 1000),
 		.max_cntlid = (uint16_t)(999 + node->index * 1000),
 	};
+	struct tl_subsystem_opts spare = {.nqn = SIM_NQN ":never-started"};
 	struct tl_transport *transport;
+	struct tl_subsystem *never;
 	int err;
 
 	SIM_TRACE("node %llu boots", node->index);
@@ -90,6 +92,8 @@ void sim_node_boot(struct sim_node *node)
 		err = sim_dma_create(node->target, &node->topts);
 	if (!err)
 		err = tl_subsystem_create(node->target, &sopts, &node->ss);
+	if (!err)
+		err = tl_subsystem_create(node->target, &spare, &never);
 	if (!err)
 		tl_target_set_crdt(node->target, sim_crdt);
 	if (err) {

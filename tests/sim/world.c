@@ -198,6 +198,7 @@ static void world_make(void)
 	sim_dma_init();
 	draw_transports();
 	sim_rig_draw();
+	sim_visitors_draw();
 	draw_links();
 	sim_check_init();
 	sim_anawatch_init();

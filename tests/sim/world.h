@@ -66,6 +66,7 @@ struct sim_plan {
 struct sim_counts {
 	uint64_t ios[SIM_OPS], good, failed, refused, canceled, timed_out;
 	uint64_t faults[SIM_FAULT_COUNT];
+	uint64_t strangers;
 	uint64_t rig[16];       /* strikes by enum tl_fault_kind */
 	uint64_t transports[4]; /* worlds: bit 0 streams, bit 1 DMA */
 	uint64_t connects, reconnects, turns, virtual_ns, slowest_calm, slowest_good, blocks_read;
@@ -101,6 +102,20 @@ bool sim_rig_on(unsigned int link);
 void sim_rig_start(void);
 /* No more of them, and those there are end. */
 void sim_rig_heal(void);
+
+/* ---- who else comes (visitors.c) ----------------------------------------------------------------
+ */
+
+struct nvhi_ctrlr_opts;
+void sim_visitors_draw(void);
+void sim_visitors_start(void);
+void sim_visitors_stop(void);
+bool sim_visitors_wanted(void);
+/* A discovery controller to connect to as well; NULL: none. */
+struct nvhi_ctrlr_opts *sim_visitors_discovery(struct nvh_host *host,
+					       struct nvhi_ctrlr_opts *inner);
+/* This connect is taken back at once. */
+bool sim_visitors_impatient(void);
 
 /* ---- the host (host.c) ----------------------------------------------------------------------- */
 
