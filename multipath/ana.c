@@ -3,6 +3,8 @@
  * its group and sends word to the path's lanes; a lane that meets an ANA status sends word back, so
  * that the log is read again. A state nobody told is no permission.
  */
+#include <stdio.h>
+
 #include "base/log.h"
 #include "multipath/head.h"
 
@@ -37,6 +39,22 @@ static void lane_tell_ana(struct nvhi_lane *lane, uint8_t state)
 		nvhi_reactor_post(lane->channel->reactor, &lane->ana_msg);
 }
 
+/* Access lost or given back is a failover too. */
+static void path_ana_tell(const struct nvhi_path *path, uint8_t state)
+{
+	char why[96];
+
+	if (nvhi_ana_accessible(state) == nvhi_ana_accessible(path->ana))
+		return;
+	if (nvhi_ana_accessible(state)) {
+		nvhi_failover_returned(path->mpc);
+		return;
+	}
+	snprintf(why, sizeof(why), "ANA group %u is %s", path->data.anagrpid,
+		 nvhi_ana_state_text(state));
+	nvhi_failover_detected(path->mpc, why);
+}
+
 void nvhi_path_ana(struct nvhi_path *path)
 {
 	uint8_t state = nvhi_ctrlr_ana_state(path->mpc->ctrlr, path->data.anagrpid);
@@ -47,6 +65,8 @@ void nvhi_path_ana(struct nvhi_path *path)
 		nvhi_log(INFO, MPATH, "%s: %s is %s, was %s", path->head->name,
 			 nvhi_ctrlr_name(path->mpc->ctrlr), nvhi_ana_state_text(state),
 			 nvhi_ana_state_text(path->ana));
+	if (changed && path->head && path->mpc->live)
+		path_ana_tell(path, state);
 	path->ana = state;
 	nvhi_list_for_each(lane, &path->lanes, path_link)
 		lane_tell_ana(lane, state);

@@ -13,7 +13,7 @@
 
 /* ---- lanes ---------------------------------------------------------------------------------- */
 
-static void channel_count_usable(struct nvh_channel *channel)
+void nvhi_channel_count_usable(struct nvh_channel *channel)
 {
 	struct nvhi_lane *lane;
 	uint32_t best = UINT32_MAX;
@@ -31,7 +31,7 @@ static void channel_count_usable(struct nvh_channel *channel)
 		if (lane->chosen)
 			channel->only = lane;
 	}
-	if (channel->nr_chosen != 1)
+	if (channel->nr_chosen != 1 || channel->failover.lane)
 		channel->only = NULL;
 }
 
@@ -75,9 +75,11 @@ void nvhi_lane_refresh(struct nvhi_lane *lane)
 		return;
 	lane->usable = usable;
 	lane->rank = rank;
-	channel_count_usable(channel);
-	if (!usable)
+	nvhi_channel_count_usable(channel);
+	if (!usable) {
+		nvhi_failover_lane_lost(lane, live ? "path not accessible" : "connection lost");
 		return;
+	}
 	lane_learn_limits(lane);
 	nvhi_channel_drain(channel);
 }
@@ -123,8 +125,9 @@ static void lane_detach(struct nvhi_lane *lane)
 	lane->dropped = true;
 	lane->channel->nr_dropping += lane->inflight > 0;
 	lane->usable = lane->chosen = false;
+	nvhi_failover_lane_gone(lane);
 	nvhi_list_del(&lane->link);
-	channel_count_usable(lane->channel);
+	nvhi_channel_count_usable(lane->channel);
 }
 
 void nvhi_lane_check_gone(struct nvhi_lane *lane)
@@ -264,6 +267,7 @@ int nvhi_channel_open(struct nvh_ns *ns, struct nvh_reactor *reactor,
 	nvhi_list_init(&channel->ended);
 	nvhi_list_init(&channel->deadlines);
 	nvhi_channel_fence_init(channel);
+	nvhi_failover_watch_init(channel);
 	nvhi_list_init(&channel->head_link);
 	nvhi_list_init(&channel->home_lanes);
 	channel->join_msg.fn = channel_join;

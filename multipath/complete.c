@@ -57,6 +57,7 @@ void nvhi_io_end_later(struct nvhi_io *io, int err, const struct nvh_cpl *cpl)
 	struct nvh_channel *channel = io->channel;
 
 	assert(nvhi_list_empty(&io->parts));
+	nvhi_failover_io_ends(io);
 	nvhi_list_del(&io->link);
 	nvhi_io_set_state(io, NVHI_IO_STATE_ENDED);
 	io->err = err;
@@ -87,6 +88,7 @@ void nvhi_io_fail(struct nvhi_io *io, int err, const struct nvh_cpl *cpl)
 {
 	if (io->failed)
 		return; /* the first failure is the one to tell */
+	nvhi_failover_io_ends(io);
 	io->failed = true;
 	io->err = err;
 	if (!err)
@@ -123,7 +125,7 @@ static void io_repeat_from(struct nvhi_io *io, uint64_t lba)
 
 /* No completion came. Usually the queue is gone, and the io waits for another. When it is not, this
  * request alone could not be carried: trying at once and for ever would be a busy loop. */
-static void part_lost(struct nvhi_io *io, const struct nvhi_lane *lane, uint64_t lba, int err)
+static void part_lost(struct nvhi_io *io, struct nvhi_lane *lane, uint64_t lba, int err)
 {
 	if (lane->usable && io->tries >= NVHI_IO_MAX_TRIES) {
 		nvhi_io_fail(io, lost_errno(io, err), NULL);
@@ -133,6 +135,7 @@ static void part_lost(struct nvhi_io *io, const struct nvhi_lane *lane, uint64_t
 		io->delay_ms = NVHI_IO_RETRY_MS << io->tries;
 	else if (err == -EPROTO)
 		io->tries++;
+	nvhi_failover_io_moved(io, lane, "connection lost");
 	io_repeat_from(io, lba);
 }
 
@@ -167,6 +170,7 @@ static void part_failed(struct nvhi_io *io, struct nvhi_lane *lane, const struct
 		}
 		nvhi_lane_hold(lane, delay_ms);
 		nvhi_lane_ana_stale(lane);
+		nvhi_failover_io_moved(io, lane, "path-related status");
 		io_repeat_from(io, lba);
 		break;
 	case NVHI_VERDICT_DELAY:
@@ -245,6 +249,16 @@ static void io_settle(struct nvhi_io *io, const struct nvh_cpl *cpl)
 	}
 }
 
+/* Where there is more than one lane, or one was lost. */
+static void part_good(struct nvhi_io *io, struct nvhi_lane *lane, const struct nvhi_ioq_req *r)
+{
+	uint64_t now = nvhi_reactor_now(io->channel->reactor);
+
+	nvhi_lane_latency_sample(lane, io->pub.op, r->req.len, now - r->req.submit_ns);
+	if (__builtin_expect(io->channel->failover.lane != NULL, 0))
+		nvhi_failover_succeeds(io, lane, r->req.submit_ns);
+}
+
 void nvhi_part_done(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl)
 {
 	struct nvhi_io *io = r->owner;
@@ -258,9 +272,7 @@ void nvhi_part_done(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl)
 		if (__builtin_expect(lane->held_since != 0, 0))
 			lane->held_since = 0;
 		if (!io->channel->only)
-			nvhi_lane_latency_sample(lane, io->pub.op, r->req.len,
-						 nvhi_reactor_now(io->channel->reactor) -
-							 r->req.submit_ns);
+			part_good(io, lane, r);
 		io->pub.result = nvh_cpl_result64(cpl);
 	} else {
 		if (!err)

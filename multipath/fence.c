@@ -148,6 +148,8 @@ void nvhi_fence_proven(struct nvhi_fence *fence, enum nvhi_proof proof, const ch
 		nvhi_log(INFO, MPATH, "%s: controller %u of %s %s (%u commands of unknown fate)",
 			 fence->name, fence->assoc.cntlid, fence->assoc.subnqn, fence->how,
 			 fence->nr_ranges);
+	nvhi_failover_fenced(fence->mp, fence->failover,
+			     proof == NVHI_PROOF_NONE ? "cannot be fenced" : fence->how);
 	fence_move(fence, NVHI_FENCE_CLEARING);
 }
 
@@ -203,8 +205,10 @@ void nvhi_fence_begin(struct nvhi_mp_ctrlr *mpc)
 	nvhi_list_for_each(path, &mpc->paths, ctrlr_link)
 		nvhi_list_for_each(lane, &path->lanes, path_link)
 			nvhi_fence_take_lane(lane);
-	if (nvhi_list_empty(&mpc->unproven) && !mpc->unproven_all)
+	if (nvhi_list_empty(&mpc->unproven) && !mpc->unproven_all) {
+		nvhi_failover_fenced(mp, nvhi_failover_id(mpc), "nothing to fence");
 		return;
+	}
 	nvhi_ctrlr_assoc(mpc->ctrlr, &assoc);
 	snprintf(assoc.subnqn, sizeof(assoc.subnqn), "%s", mpc->subsys->nqn);
 	fence = fence_new(mp, &assoc, nvhi_ctrlr_opts(mpc->ctrlr)->write_fence);
@@ -213,6 +217,7 @@ void nvhi_fence_begin(struct nvhi_mp_ctrlr *mpc)
 		return;
 	}
 	fence->mpc = mpc->leaving && !mpc->left ? NULL : mpc;
+	fence->failover = nvhi_failover_id(mpc);
 	fence->everything = mpc->unproven_all;
 	mpc->unproven_all = false;
 	snprintf(fence->name, sizeof(fence->name), "%s", nvhi_ctrlr_name(mpc->ctrlr));

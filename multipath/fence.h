@@ -74,6 +74,7 @@ struct nvhi_fence {
 	struct nvhi_timer timer;
 	uint64_t began, deadline;  /* deadline NVHI_NEVER: no time proof */
 	uint32_t nr_ranges;
+	uint64_t failover;	   /* the record that tells of it; 0 none */
 	/* fence_proof.c */
 	struct nvhi_ccr ccr;
 	char via_name[32];

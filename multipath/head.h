@@ -15,6 +15,7 @@
  *	fence*.c	commands of unknown fate (fence.h)
  *	requeue.c	I/O that waits: for a path, for room, for a retry delay
  *	relay.c		I/O from a reactor that has no queue
+ *	failover.c	the record of each loss of a path
  *	timer.c		deadlines, retry delays and holds of one channel; cancel
  *	classify.c	the retry table
  */
@@ -24,6 +25,7 @@
 #include <assert.h>
 
 #include "host/ctrlr/ana.h"
+#include "multipath/failover.h"
 #include "multipath/io.h"
 #include "multipath/multipath.h"
 
@@ -120,6 +122,7 @@ struct nvhi_lane {
 	struct nvhi_ioq *ioq;
 	struct nvhi_ctrlr *ctrlr;
 	uint32_t nsid;
+	uint64_t serial; /* of its controller in multipath */
 	/* home's */
 	struct nvhi_path *path;
 	struct nvhi_list path_link, channel_home_link;
@@ -158,7 +161,7 @@ struct nvh_channel {
 	struct nvh_ns *ns;
 	struct nvh_reactor *reactor;
 	const struct nvhi_policy *policy; /* atomic: set by home */
-	struct nvhi_lane *only; /* the chosen lane when there is exactly one */
+	struct nvhi_lane *only; /* the chosen lane when there is exactly one, and no watch */
 	uint32_t block_shift;
 	uint32_t nr_usable;	/* of which nr_chosen may be selected */
 	uint32_t nr_chosen;
@@ -182,6 +185,7 @@ struct nvh_channel {
 	struct nvhi_defer ended_defer;
 	struct nvhi_msg join_msg, leave_msg, kick_msg, bye_msg;
 	uint32_t kicked; /* atomic: kick_msg is on its way */
+	struct nvhi_failover_watch failover;
 	/* home's */
 	struct nvhi_list head_link;
 	struct nvhi_list home_lanes; /* struct nvhi_lane.channel_home_link */
@@ -248,6 +252,8 @@ uint32_t nvhi_ana_rank(uint8_t state);
 
 /* ---- channel.c, policy*.c ------------------------------------------------------------------- */
 
+/* Which lanes are usable and chosen has changed. */
+void nvhi_channel_count_usable(struct nvh_channel *channel);
 void nvhi_lane_attach(struct nvhi_lane *lane);
 void nvhi_lane_drop(struct nvhi_lane *lane);
 /* Its last request came back after it was dropped. */

@@ -10,6 +10,7 @@
 #ifndef NVHI_MULTIPATH_MULTIPATH_H
 #define NVHI_MULTIPATH_MULTIPATH_H
 
+#include <nvhost/failover.h>
 #include <nvhost/io.h>
 #include <nvhost/ns.h>
 
@@ -17,6 +18,7 @@
 #include "base/reactor.h"
 #include "host/ctrlr/ctrlr.h"
 
+struct nvhi_failover;
 struct nvhi_mp;
 struct nvhi_mp_subsys;
 
@@ -26,6 +28,8 @@ struct nvhi_mp_events {
 	void (*ns_removed)(struct nvhi_mp *mp, struct nvh_ns *ns);
 	/* A fence is over. NULL: nobody asks. */
 	void (*fence_over)(struct nvhi_mp *mp);
+	/* A step of a failover. NULL: nobody asks. */
+	void (*failover)(struct nvhi_mp *mp, const struct nvh_failover *failover);
 	/* The last channel has left (told each time their number falls to none). */
 	void (*idle)(struct nvhi_mp *mp);
 };
@@ -41,6 +45,9 @@ struct nvhi_mp {
 	struct nvhi_list fences;  /* struct nvhi_fence.link */
 	uint64_t fence_version;	  /* of what the channels are told */
 	uint64_t fence_tokens;	  /* atomic */
+	struct nvhi_failover *failovers; /* a ring; see failover.h */
+	uint64_t nr_failovers;	  /* ever */
+	uint64_t nr_ctrlrs;	  /* ever */
 };
 /* 0/-ENOMEM. reactors[0] is home. */
 int nvhi_mp_init(struct nvhi_mp *mp, const struct nvhi_mp_events *events,
@@ -57,6 +64,7 @@ struct nvhi_mp_ctrlr {
 	struct nvhi_mp_subsys *subsys;
 	struct nvhi_list paths; /* struct nvhi_path.ctrlr_link */
 	struct nvhi_list link;	/* the subsystem's */
+	uint64_t serial;	/* no other one of this host ever had it */
 	int instance;
 	bool live;
 	bool fast_fail;		/* I/O that has only such paths fails instead of waiting */

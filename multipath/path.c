@@ -101,6 +101,7 @@ void nvhi_path_extend(struct nvhi_path *path, struct nvh_channel *channel)
 	lane->ioq = ioq;
 	lane->ctrlr = path->mpc->ctrlr;
 	lane->nsid = path->data.nsid;
+	lane->serial = path->mpc->serial;
 	lane->attach_msg.fn = lane_attach_msg;
 	lane->drop_msg.fn = lane_drop_msg;
 	lane->gone_msg.fn = lane_gone_msg;

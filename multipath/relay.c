@@ -74,6 +74,7 @@ static void relay_on_arrival(struct nvhi_msg *msg)
 /* The channel's reactor. The io is on no list and has nothing out. */
 void nvhi_io_relay(struct nvhi_io *io)
 {
+	nvhi_failover_io_ends(io);
 	io->origin = io->channel;
 	io->returned = io->recalled = false;
 	io->state =

@@ -150,8 +150,11 @@ static int part_place(struct nvhi_io *io)
 		if (!lane)
 			return channel->nr_chosen ? -EAGAIN : -ENOTCONN;
 		err = part_issue(io, lane);
-		if (!err)
+		if (!err) {
+			if (__builtin_expect(channel->failover.lane != NULL, 0))
+				nvhi_failover_selects(io, lane);
 			return 0;
+		}
 		if (err == -EAGAIN)
 			result = err;
 		else

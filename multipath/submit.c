@@ -153,6 +153,7 @@ int nvhi_channel_submit(struct nvh_channel *channel, struct nvh_io *pub)
 	io->tries = 0;
 	io->fence_token = 0;
 	io->delay_ms = 0;
+	io->moved = 0;
 	io->failed = io->canceled = io->expired = io->timed = false;
 	if (__builtin_expect(channel->fences != NULL, 0) && nvhi_fence_blocks(channel, io)) {
 		submit_fenced(channel, io);

@@ -18,6 +18,11 @@ int nvhi_mp_init(struct nvhi_mp *mp, const struct nvhi_mp_events *events,
 	if (!mp->reactors)
 		return -ENOMEM;
 	memcpy(mp->reactors, reactors, nr_reactors * sizeof(*mp->reactors));
+	mp->failovers = calloc(NVHI_FAILOVERS, sizeof(*mp->failovers));
+	if (!mp->failovers) {
+		free(mp->reactors);
+		return -ENOMEM;
+	}
 	mp->nr_reactors = nr_reactors;
 	mp->home = reactors[0];
 	mp->events = events;
@@ -30,6 +35,7 @@ void nvhi_mp_fini(struct nvhi_mp *mp)
 {
 	nvhi_fences_fini(mp);
 	assert(nvhi_list_empty(&mp->subsystems));
+	free(mp->failovers);
 	free(mp->reactors);
 }
 
@@ -102,6 +108,7 @@ int nvhi_mp_ctrlr_join(struct nvhi_mp *mp, struct nvhi_mp_ctrlr *mpc, struct nvh
 	mpc->ctrlr = ctrlr;
 	mpc->subsys = subsys;
 	mpc->instance = instance;
+	mpc->serial = ++mp->nr_ctrlrs;
 	nvhi_list_init(&mpc->paths);
 	nvhi_list_init(&mpc->unproven);
 	nvhi_list_add_tail(&subsys->ctrlrs, &mpc->link);
@@ -142,8 +149,10 @@ void nvhi_mp_ctrlr_live(struct nvhi_mp_ctrlr *mpc, bool live)
 	struct nvhi_path *path, *next;
 
 	mpc->live = live;
-	if (live)
+	if (live) {
 		mpc->fast_fail = false;
+		nvhi_failover_returned(mpc);
+	}
 	nvhi_list_for_each_safe(path, next, &mpc->paths, ctrlr_link) {
 		if (path->state != NVHI_PATH_MERGED)
 			continue;

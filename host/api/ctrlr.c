@@ -11,6 +11,7 @@
 #include "base/fork.h"
 #include "base/log.h"
 #include "host/api/host.h"
+#include "multipath/failover.h"
 
 static struct nvh_ctrlr *ctrlr_of(struct nvhi_ctrlr_owner *owner)
 {
@@ -80,9 +81,10 @@ static void on_lost(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *inner,
 	struct nvh_ctrlr *ctrlr = ctrlr_of(owner);
 
 	(void)inner;
-	(void)error;
-	if (!ctrlr->discovery)
-		nvhi_mp_ctrlr_live(&ctrlr->mpc, false);
+	if (ctrlr->discovery)
+		return;
+	nvhi_failover_detected(&ctrlr->mpc, error->message);
+	nvhi_mp_ctrlr_live(&ctrlr->mpc, false);
 }
 
 static void on_quiesced(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *inner)

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "fabric/nqn.h"
 #include "host/api/host.h"
+#include "multipath/failover.h"
 
 /* ---- what multipath tells ------------------------------------------------------------------ */
 
@@ -56,12 +57,21 @@ static void host_fence_over(struct nvhi_mp *mp)
 		host->events.fence_over(host->events_arg);
 }
 
+static void host_failover(struct nvhi_mp *mp, const struct nvh_failover *failover)
+{
+	struct nvh_host *host = host_of(mp);
+
+	if (host->events.failover)
+		host->events.failover(host->events_arg, failover);
+}
+
 static const struct nvhi_mp_events host_mp_events = {
 	.ns_added = host_ns_added,
 	.ns_changed = host_ns_changed,
 	.ns_removed = host_ns_removed,
 	.idle = host_idle,
 	.fence_over = host_fence_over,
+	.failover = host_failover,
 };
 
 /* ---- life ---------------------------------------------------------------------------------- */
@@ -204,6 +214,18 @@ const char *nvh_host_nqn(const struct nvh_host *host)
 void nvh_host_id(const struct nvh_host *host, char ret_text[37])
 {
 	nvhi_uuid_format(host->identity.hostid, ret_text);
+}
+
+int nvh_host_failover(struct nvh_host *host, unsigned int index, struct nvh_failover *ret_failover)
+{
+	const struct nvh_failover *f = nvhi_failover_next(&host->mp, index);
+	size_t size = ret_failover->size;
+
+	if (!f)
+		return -ENOENT;
+	memcpy(ret_failover, f, size && size < sizeof(*f) ? size : sizeof(*f));
+	ret_failover->size = size;
+	return 0;
 }
 
 struct nvh_reactor *nvh_host_home(const struct nvh_host *host)

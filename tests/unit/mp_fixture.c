@@ -141,11 +141,19 @@ static void event_idle(struct nvhi_mp *mp)
 	mpf.idle++;
 }
 
+static void event_failover(struct nvhi_mp *mp, const struct nvh_failover *failover)
+{
+	(void)mp;
+	CU_ASSERT_TRUE(failover->detected_ns && failover->size == sizeof(*failover));
+	mpf.failover_events++;
+}
+
 static const struct nvhi_mp_events fake_events = {
 	.ns_added = event_added,
 	.ns_changed = event_changed,
 	.ns_removed = event_removed,
 	.idle = event_idle,
+	.failover = event_failover,
 };
 
 void mpf_start(uint32_t nr_reactors)

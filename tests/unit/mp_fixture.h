@@ -49,7 +49,7 @@ struct mpf {
 	uint8_t write_fence;	/* of controllers that join from now on; OFF at first */
 	int lost_err;		/* what lost commands come back with */
 	uint8_t store[MPF_BLOCKS * MPF_BLOCK];
-	uint32_t added, changed, removed, idle; /* events */
+	uint32_t added, changed, removed, idle, failover_events; /* events */
 	struct nvh_ns *last_ns;
 };
 extern struct mpf mpf;

@@ -14,6 +14,7 @@ extern "C" {
 struct nvh_host;
 struct nvh_ctrlr;
 struct nvh_ns;
+struct nvh_failover;
 
 /* Attach and remove, in the manner of spdk_nvme_probe: all optional, all on the home reactor. A new
  * controller is told first, then its namespaces, then nvh_connect_fn; an end the other way round. They
@@ -34,6 +35,8 @@ struct nvh_host_events {
 			     uint8_t lid);
 	/* A fence is over; see nvh_host_assoc. */
 	void (*fence_over)(void *arg);
+	/* A step of a failover: detected, fenced, selected, first success, returned (failover.h). */
+	void (*failover)(void *arg, const struct nvh_failover *failover);
 };
 
 struct nvh_host_opts {

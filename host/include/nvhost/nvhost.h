@@ -19,6 +19,7 @@
 #include <nvhost/discovery.h>
 #include <nvhost/ns.h>
 #include <nvhost/io.h>
+#include <nvhost/failover.h>
 #include <nvhost/passthru.h>
 #include <nvhost/sync.h>
 #include <nvhost/memory.h>
