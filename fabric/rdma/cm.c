@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "fabric/rdma/cm.h"
+#include "fabric/rdma/dev.h"
 
 /* Events of one call: others want their turn too. */
 #define CM_EVENTS 32
@@ -58,12 +59,10 @@ static int cm_readable(struct nvhi_source *source, unsigned int events)
 static int cm_open_error(int err, char *errbuf, size_t errbuf_len)
 {
 	if (err == -ENODEV || err == -ENOENT) {
-		snprintf(
-			errbuf, errbuf_len,
-			"no RDMA device on this machine (rdma link shows them; for software RDMA "
-			"on an "
-			"Ethernet interface: modprobe rdma_rxe; rdma link add rxe0 type rxe netdev "
-			"INTERFACE), or rdma_ucm is not loaded (modprobe rdma_ucm)");
+		snprintf(errbuf, errbuf_len,
+			 "no RDMA device here (rdma link lists them; software RDMA: modprobe -a "
+			 "rdma_ucm "
+			 "rdma_rxe; rdma link add rxe0 type rxe netdev INTERFACE)");
 		return -ENODEV;
 	}
 	if (err == -EACCES || err == -EPERM)
@@ -87,6 +86,7 @@ int nvhi_rdma_cm_open(struct nvhi_rdma_cm *cm, struct nvh_reactor *reactor, char
 	if (err)
 		return err;
 	cm->reactor = reactor;
+	nvhi_rdma_dev_sweep(cm->verbs);
 	errno = 0;
 	cm->channel = cm->verbs->cm_create_event_channel();
 	if (!cm->channel)
@@ -212,6 +212,8 @@ int nvhi_rdma_event_error(const struct nvhi_verbs *verbs, const struct rdma_cm_e
 	case RDMA_CM_EVENT_ADDR_ERROR:
 		err = err ? err : -EHOSTUNREACH;
 		if (err == -ENODEV)
+			nvhi_rdma_dev_missing();
+		if (err == -ENODEV)
 			snprintf(text, len,
 				 "no RDMA device leads to this address (rdma link shows them with "
 				 "their "
@@ -240,6 +242,7 @@ int nvhi_rdma_event_error(const struct nvhi_verbs *verbs, const struct rdma_cm_e
 		snprintf(text, len, "the controller closed the connection");
 		return -ECONNRESET;
 	case RDMA_CM_EVENT_DEVICE_REMOVAL:
+		nvhi_rdma_dev_missing();
 		snprintf(text, len, "the RDMA device was removed");
 		return -ENODEV;
 	case RDMA_CM_EVENT_ADDR_CHANGE:

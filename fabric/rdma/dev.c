@@ -105,6 +105,29 @@ void nvhi_rdma_dev_put(struct nvhi_rdma_dev *dev)
 		free(dev);
 }
 
+/* ---- removal ------------------------------------------------------------------------------ */
+
+#define SWEEPS 8
+static uint32_t dev_sweeps;
+
+void nvhi_rdma_dev_missing(void)
+{
+	__atomic_store_n(&dev_sweeps, SWEEPS, __ATOMIC_RELAXED);
+}
+
+void nvhi_rdma_dev_sweep(const struct nvhi_verbs *verbs)
+{
+	uint32_t left = __atomic_load_n(&dev_sweeps, __ATOMIC_RELAXED);
+	struct ibv_context **list;
+
+	if (left == 0)
+		return;
+	__atomic_store_n(&dev_sweeps, left - 1, __ATOMIC_RELAXED);
+	list = verbs->cm_get_devices(NULL);
+	if (list)
+		verbs->cm_free_devices(list);
+}
+
 /* ---- memory ------------------------------------------------------------------------------- */
 
 static unsigned long kib(uint64_t bytes)

@@ -31,6 +31,15 @@ void nvhi_rdma_dev_put(struct nvhi_rdma_dev *dev);
 /* Its name, "rxe0". */
 const char *nvhi_rdma_dev_name(const struct nvhi_rdma_dev *dev);
 
+/*
+ * A device was removed, or could not be found. librdmacm keeps each device open that it ever used,
+ * and drivers without a way to take it away (rdma_rxe, siw) then wait for this process for ever. So
+ * the next connections (a few: the removal takes its time) have it look which devices are gone.
+ */
+void nvhi_rdma_dev_missing(void);
+/* Before a connection or a listener is made. */
+void nvhi_rdma_dev_sweep(const struct nvhi_verbs *verbs);
+
 /* Registers memory, with IBV_ACCESS_* flags. When the limit of locked memory is what stands in the
  * way, the line in errbuf names the limit and the value needed. `what`: whose memory, for that
  * line. Not for the I/O path. */

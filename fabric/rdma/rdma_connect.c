@@ -219,6 +219,20 @@ static void route_resolved(struct nvhi_rdma_qpair *q)
 
 /* ---- device -------------------------------------------------------------------------------- */
 
+/* A port without link reaches nobody: said at once, instead of after a timeout. */
+static bool port_is_up(struct nvhi_rdma_qpair *q)
+{
+	uint8_t port = q->id.cm_id->port_num;
+	struct ibv_port_attr attr;
+
+	if (q->verbs->query_port(q->dev->context, port, &attr) || attr.state >= IBV_PORT_ACTIVE)
+		return true;
+	nvhi_rdma_fail(q, -ENETDOWN,
+		       "port %u of %s is down (its cable, or ip link set INTERFACE up)", port,
+		       nvhi_rdma_dev_name(q->dev));
+	return false;
+}
+
 static void address_resolved(struct nvhi_rdma_qpair *q)
 {
 	char text[sizeof(q->qpair.why)];
@@ -229,7 +243,7 @@ static void address_resolved(struct nvhi_rdma_qpair *q)
 		nvhi_rdma_fail(q, err, "%s", text);
 		return;
 	}
-	if (fit_to_device(q))
+	if (!port_is_up(q) || fit_to_device(q))
 		return;
 	nvhi_rdma_bounce_init(&q->bounce, q->dev, q->qpair.name,
 			      q->qpair.qid ? BOUNCE_IO : BOUNCE_ADMIN);
@@ -315,6 +329,8 @@ static void address_error(struct nvhi_rdma_qpair *q, int err)
 {
 	const struct nvhi_tctrlr_opts *opts = &q->qpair.tctrlr->opts;
 
+	if (err == -ENODEV)
+		nvhi_rdma_dev_missing();
 	if (err == -ENODEV || err == -EADDRNOTAVAIL)
 		nvhi_rdma_fail(
 			q, err,

@@ -104,6 +104,8 @@ static const struct verbs_symbol verbs_symbols[] = {
 	CM(cm_get_event, "rdma_get_cm_event"),
 	CM(cm_ack_event, "rdma_ack_cm_event"),
 	CM(cm_event_str, "rdma_event_str"),
+	CM(cm_get_devices, "rdma_get_devices"),
+	CM(cm_free_devices, "rdma_free_devices"),
 	CM(cm_create_id, "rdma_create_id"),
 	CM(cm_destroy_id, "rdma_destroy_id"),
 	CM(cm_migrate_id, "rdma_migrate_id"),

@@ -53,6 +53,8 @@ struct nvhi_verbs {
 	int (*cm_get_event)(struct rdma_event_channel *channel, struct rdma_cm_event **event);
 	int (*cm_ack_event)(struct rdma_cm_event *event);
 	const char *(*cm_event_str)(enum rdma_cm_event_type event);
+	struct ibv_context **(*cm_get_devices)(int *num_devices);
+	void (*cm_free_devices)(struct ibv_context **list);
 	int (*cm_create_id)(struct rdma_event_channel *channel, struct rdma_cm_id **id,
 			    void *context, enum rdma_port_space ps);
 	int (*cm_destroy_id)(struct rdma_cm_id *id);

@@ -4,18 +4,25 @@ VM_TESTS := $(sort $(wildcard tests/vm/t/*.sh))
 ifneq (,$(T))
 VM_TESTS := $(wildcard tests/vm/t/$(T) tests/vm/t/$(T).sh)
 endif
-# The kernels that the tests name, and VM_KERNELS more.
+# The kernels that the tests name, and VM_KERNELS more; then siw, if one names that.
 VM_KERNELS ?=
-VM_NEED = $(sort 6.12 $(VM_KERNELS) $(patsubst kernel=%,%,$(filter kernel=%,$(shell cat $(VM_TESTS) 2>/dev/null | grep '^. vm:'))))
+VM_WORDS = $(shell cat $(VM_TESTS) 2>/dev/null | grep '^. vm:')
+VM_NEED = $(sort 6.12 $(VM_KERNELS) $(patsubst kernel=%,%,$(filter kernel=%,$(VM_WORDS)))) \
+	$(sort $(patsubst rdma=%,%,$(filter rdma=siw,$(VM_WORDS))))
 # Guests at a time: each keeps a core and a half busy.
 VM_JOBS ?= 2
-VM_ENV = BIN=$(CURDIR)/$(B)/bin LIB=$(CURDIR)/$(B)/lib SRC=$(CURDIR) MODE=$(MODE) TEST_LOGS=build/vm/logs JOBS=$(VM_JOBS)
+VM_ENV = BIN=$(CURDIR)/$(B)/bin LIB=$(CURDIR)/$(B)/lib SRC=$(CURDIR) MODE=$(MODE) SHAPES=$(CURDIR)/$(B)/tests/vm/io_shapes TEST_LOGS=build/vm/logs JOBS=$(VM_JOBS)
+
+# Programs of the tests' own, on the public API.
+VM_PROGRAMS := $(B)/tests/vm/io_shapes
+$(VM_PROGRAMS): %: %.o $(B)/lib/libnvhost.so.$(VERSION)
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< -L$(B)/lib -lnvhost -Wl,-rpath,'$$ORIGIN/../../lib'
 
 .PHONY: check-vm vm-shell vm-setup
 vm-setup:
 	@packaging/deps.sh vm
 	@tests/vm/setup $(VM_NEED)
-check-vm: all vm-setup
+check-vm: all $(VM_PROGRAMS) vm-setup
 	@test -n "$(VM_TESTS)" || { echo "no vm test $(T) in tests/vm/t" >&2; exit 2; }
 	@case "$(VM_TESTS)" in *native_asan*) $(MAKE) --no-print-directory MODE=asan all ;; esac
 	@$(VM_ENV) NATIVE_BIN=$(CURDIR)/build/asan/bin tests/run.sh -t 900 $(VM_TESTS); status=$$?; \

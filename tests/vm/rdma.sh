@@ -1,30 +1,33 @@
 # RDMA in the guest, for vm tests; sourced after lib.sh: software RDMA (rdma_rxe: RoCE; siw: iWARP) on interfaces of
-# its own.
+# its own. A header's word rdma=siw has that driver built; $VM_RDMA is the word's value.
 # shellcheck shell=bash
-modprobe -a rdma_ucm ib_uverbs
+# In this order, so that rdma_cm is the first to hear that a device goes: drivers without a way to take a device
+# from a process let ib_uverbs wait for the processes, which hear of it by rdma_cm.
+modprobe ib_uverbs
+modprobe rdma_ucm
 modprobe dummy numdummies=0
 
 rdma_load() # rxe|siw: the kernel's driver
 {
 	case $1 in
-	siw)
-		modprobe libcrc32c
-		modprobe siw 2>/dev/null || insmod "/lib/modules/$(uname -r)/extra/siw.ko"
-		;;
+	siw) modprobe siw ;;
 	*) modprobe "rdma_$1" ;;
 	esac
 }
 
-rdma_net() # INTERFACE ADDRESS rxe|siw [DEVICE]: an interface with RDMA on it
+rdma_net() # INTERFACE ADDRESS [rxe|siw [DEVICE]]: an interface with RDMA on it
 {
-	rdma_load "$3"
+	local type=${3:-$VM_RDMA}
+	local dev=${4:-${type}_$1}
+	rdma_load "$type"
 	ip link add "$1" type dummy
 	ip addr add "$2/24" dev "$1"
 	ip link set "$1" mtu 9000 up
-	rdma link add "${4:-$3_$1}" type "$3" netdev "$1"
-	until_true 10 grep -q ACTIVE "/sys/class/infiniband/${4:-$3_$1}/ports/1/state"
+	rdma link add "$dev" type "$type" netdev "$1"
+	until_true 10 grep -q ACTIVE "/sys/class/infiniband/$dev/ports/1/state"
 }
 
 rdma_count() { rdma resource show "$1" 2>/dev/null | wc -l; } # qp|cq|mr|pd...
+rdma_left() { rdma resource show "$1" 2>/dev/null | grep -v ' comm \[' | wc -l; } # the same: what processes hold
 # "rxe0: pd 2 cq 3 qp 1 mr 0 srq 0": what the devices have, so that leaks show; the first of some are the system's.
 rdma_objects() { rdma resource show | sed -e 's/^[0-9]*: //' -e 's/ cm_id [0-9]*//' -e 's/ ctx [0-9]*//'; }

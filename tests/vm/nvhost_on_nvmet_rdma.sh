@@ -1,0 +1,112 @@
+# Our host on the kernel's target over RDMA: the body of t/nvhost_on_nvmet_{rxe,siw}.sh, which name the driver.
+# shellcheck shell=bash
+. "${BASH_SOURCE[0]%/*}/nvmet.sh"
+. "${BASH_SOURCE[0]%/*}/rdma.sh"
+modprobe -a nvmet-rdma nvmet-tcp fuse
+rdma_net d0 192.168.77.1 && rdma_net d1 192.168.78.1
+at="-t rdma -a 192.168.77.1 -s 4420"
+nvmet_subsys $NQN
+nvmet_port 1 192.168.77.1 4420 rdma
+nvmet_port 2 192.168.78.1 4420 rdma
+nvmet_port 3 192.168.77.1 4421 tcp
+nvmet_ns $NQN 1 "$(disk d1 64 512)"
+nvmet_ns $NQN 2 "$(disk d2 64 4096)"
+for p in 1 2 3; do nvmet_link $p $NQN; done
+F=$dir/mnt/$NQN
+mkdir "$dir/mnt"
+live() { [ "$(nvhost list-subsys | grep -c ' live')" = "$1" ]; }
+held() # what processes hold of the devices
+{
+	local what
+	for what in qp cq mr pd cm_id; do echo "$what $(rdma_left $what)"; done
+}
+
+# shellcheck disable=SC2086
+{
+	holds "discover" says "subnqn: *$NQN" nvhost discover $at
+	holds "discover -o json" eval "nvhost discover $at -o json | python3 -m json.tool"
+	holds "a port where nobody listens is refused" refused nvhost connect -t rdma -a 192.168.77.1 -s 4999 -n $NQN
+	holds "connect to an unknown subsystem is refused" refused nvhost connect $at -n nqn.2026-01.io.nvhost:nobody
+	for bs in 512 4k 64k 128k 1m; do
+		holds "perf --verify $bs" nvhost perf $at -n $NQN --nsid=1 --rw=randrw --bs=$bs --iodepth=16 --number_ios=200 \
+			--size=32m --verify=1
+	done
+	holds "4 I/O queues, each its reactor" nvhost perf $at -n $NQN --nsid=1 --numjobs=4 --rw=randrw --bs=4k --iodepth=16 \
+		--number_ios=2000 --size=16m --verify=1
+	holds "every shape of buffers, registered and not" "$SHAPES" $at -n $NQN --nsid 1
+
+	holds "connect" nvhost connect $at -n $NQN --tos=8 -k 5
+}
+holds "list-subsys names the transport" says "rdma traddr=192.168.77.1,trsvcid=4420" nvhost list-subsys
+holds "list" says "nvh0n2" nvhost list
+holds "mount" nvhost mount "$dir/mnt"
+holds "verify 512 B to 128 KiB" verify "$F/n1" --rw=randrw --bsrange=512-128k --size=3m
+holds "verify 1 MiB transfers" verify "$F/n1" --rw=write --bs=1m --size=16m
+holds "verify 4 KiB blocks" verify "$F/n2" --rw=randrw --bsrange=4k-64k --size=3m
+holds "unaligned buffered I/O" eval "head -c 100001 /dev/urandom >$dir/r && dd if=$dir/r of=$F/n2 bs=777 seek=5 conv=notrunc status=none &&
+	dd if=$F/n2 bs=777 skip=5 count=129 status=none | cmp -n 100001 - $dir/r"
+holds "mkfs.ext4" mkfs.ext4 -q -F "$F/n1"
+holds "e2fsck" e2fsck -fn "$F/n1"
+holds "id-ctrl" nvhost id-ctrl nvh0
+holds "smart-log" nvhost smart-log nvh0
+holds "admin-passthru identify" nvhost admin-passthru nvh0 -o 6 -l 4096 -r --cdw10=1
+holds "an unknown log page is refused" refused nvhost get-log nvh0 -i 0x7e -l 64
+idle() { sleep 11; live 1 && ! dmesg | grep 'keep-alive timer.*expired'; }
+holds "keep-alive keeps an idle controller" idle
+holds "reset" eval 'nvhost reset nvh0 && until_true 10 live 1'
+
+under_verify() # COMMAND...: while fio verifies the file, without an error
+{
+	verify "$F/n1" --rw=randrw --bsrange=512-64k --size=4m --time_based --runtime=8 >"$dir/fio" 2>&1 &
+	local fio=$!
+	sleep 1
+	"$@" || { kill $fio; return 1; } # not waited for: what it waits for may never come
+	wait $fio || { cat "$dir/fio"; return 1; }
+}
+again() # the device and its listener once more
+{
+	rdma link add "${VM_RDMA}_d0" type "$VM_RDMA" netdev d0
+	nvmet_unlink 1 $NQN
+	until_true 10 nvmet_link 1 $NQN
+}
+# rdma_rxe's management queue pair fails for good when a message meets a link that is down (6.12; the kernel's own
+# host does not connect any more either): it takes a new device.
+cable()
+{
+	ip link set d0 down
+	[ "$VM_RDMA" = siw ] || until_true 10 live 0 || return 1
+	sleep 2
+	ip link set d0 up
+	[ "$VM_RDMA" = siw ] || { rdma link delete rxe_d0 && again; } || return 1
+	until_true 30 live 1
+}
+holds "one path, its cable pulled and back under verify" under_verify cable
+removed() { rdma link delete "${VM_RDMA}_d0" && until_true 10 live "$1" && again && until_true 30 live $(($1 + 1)); } # LEFT
+holds "one path, its device removed and back under verify" under_verify removed 0
+
+holds "a second path by TCP" nvhost connect -t tcp -a 192.168.77.1 -s 4421 -n $NQN
+holds "RDMA and TCP are one namespace" eval '[ "$(nvhost list | grep -c "^nvh.*n1 ")" = 1 ]'
+rdma_lost() { nvmet_unlink 1 $NQN && until_true 10 live 1 && nvmet_link 1 $NQN && until_true 20 live 2; }
+tcp_lost() { nvmet_unlink 3 $NQN && until_true 10 live 1 && nvmet_link 3 $NQN && until_true 20 live 2; }
+holds "RDMA lost, TCP goes on, under verify" under_verify rdma_lost
+holds "TCP lost, RDMA goes on, under verify" under_verify tcp_lost
+holds "both in turn, under verify" under_verify eval 'rdma_lost && tcp_lost'
+holds "RDMA's device removed, TCP goes on, under verify" under_verify removed 1
+holds "umount" nvhost umount "$dir/mnt"
+holds "disconnect: both paths" says "disconnected 2" nvhost disconnect -n $NQN
+
+rounds() # as many connections and disconnections leave nothing behind
+{
+	local i before after
+	# shellcheck disable=SC2086
+	for ((i = 0; i < 50; i++)); do
+		nvhost connect $at -n $NQN >/dev/null && nvhost disconnect -n $NQN >/dev/null || return 1
+		[ $i = 0 ] && before=$(held)
+	done
+	after=$(held)
+	echo "after one round:" $before "after 50:" $after
+	[ "$before" = "$after" ]
+}
+holds "50 rounds of connect and disconnect leave nothing behind" rounds
+none_held() { [ "$(held | awk '{ n += $2 } END { print n }')" = 0 ] || { held; rdma resource show qp; false; }; }
+holds "nothing is held when nothing is connected" until_true 5 none_held
