@@ -42,7 +42,7 @@ struct dma_conn *dma_conn_new(unsigned int link, struct dma_host *host, struct n
 
 void dma_conn_check_free(struct dma_conn *conn)
 {
-	if (conn->host || conn->target || !nvhi_list_empty(&conn->msgs))
+	if (conn->host || conn->target || conn->delivering || !nvhi_list_empty(&conn->msgs))
 		return;
 	nvhi_list_del(&conn->link_all);
 	free(conn);
@@ -117,13 +117,13 @@ static void msg_fired(struct nvhi_timer *timer)
 			msg_again(msg, SILENCE_STEP);
 		else
 			dma_break(conn); /* and this message with it, or not */
-		if (!nvhi_timer_armed(timer) && !conn->broken)
-			msg_again(msg, SILENCE_STEP);
 		return;
 	}
 	nvhi_list_del(&msg->link);
+	conn->delivering = true;
 	msg_deliver(msg);
 	msg_free(msg);
+	conn->delivering = false;
 	dma_conn_check_free(conn);
 }
 

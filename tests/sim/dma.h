@@ -35,6 +35,7 @@ struct dma_conn {
 	struct dma_host *host;          /* NULL: its memory is out of reach */
 	struct dma_target *target;
 	bool broken;
+	bool delivering;       /* stays until that is over */
 	uint64_t last[2];      /* arrivals do not fall */
 	struct nvhi_list msgs; /* struct dma_msg, as sent */
 	struct nvhi_list link_all;
