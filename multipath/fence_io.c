@@ -103,12 +103,15 @@ static bool part_needs_fence(const struct nvhi_io *io, const struct nvhi_ioq_req
 	}
 }
 
-/* A target that offers CCR or CQT is waited for; another one's write is repeated at once. */
-static bool lane_waits(const struct nvhi_lane *lane)
+/* A target that offers CCR or CQT is waited for; another one's write is repeated at once: its ghost
+ * writes the same. Not so a deallocation, which is advice: repeated it may do nothing, and its ghost
+ * zero what was read since. */
+static bool part_waits(const struct nvhi_io *io, const struct nvhi_lane *lane)
 {
 	const struct nvhi_ctrlr_caps *caps = nvhi_ctrlr_caps(lane->ctrlr);
 
-	if (nvhi_ctrlr_opts(lane->ctrlr)->write_fence == NVHI_WRITE_FENCE_STRICT)
+	if (nvhi_ctrlr_opts(lane->ctrlr)->write_fence == NVHI_WRITE_FENCE_STRICT ||
+	    io->pub.op == NVH_IO_DEALLOCATE)
 		return true;
 	return caps->ccrl || caps->cqt_ms;
 }
@@ -139,7 +142,7 @@ bool nvhi_fence_unproven(struct nvhi_io *io, struct nvhi_lane *lane, const struc
 	range->lba = span.lba;
 	range->end = span.end;
 	range->token = io->fence_token;
-	range->wait = lane_waits(lane);
+	range->wait = part_waits(io, lane);
 	range->channel = channel;
 	range->io = io;
 	nvhi_list_add_tail(&io->fence_ranges, &range->io_link);

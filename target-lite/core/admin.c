@@ -121,6 +121,12 @@ void tl_admin_exec(struct tl_request *req)
 	case NVH_ADM_AER:
 		tl_aer_exec(req);
 		break;
+	case NVH_ADM_CCR:
+		if (ctrlr->subsystem->ccr == TL_CCR_OFF)
+			tl_request_complete(req, TL_DNR(NVH_ST_INVALID_OPCODE));
+		else
+			tl_ccr_exec(req);
+		break;
 	case NVH_ADM_KEEP_ALIVE:
 		tl_ctrlr_keep_alive(ctrlr);
 		tl_request_complete(req, NVH_ST_SUCCESS);

@@ -42,6 +42,7 @@ static uint64_t ctrlr_cap(const struct tl_transport_opts *opts)
 
 static void ctrlr_kato_expired(struct nvhi_timer *timer);
 static void ctrlr_kill(struct nvhi_msg *msg);
+static void ctrlr_on_quench(struct nvhi_timer *timer);
 
 int tl_ctrlr_create(struct tl_subsystem *ss, struct tl_qpair *admin, uint16_t cntlid,
 		    struct tl_ctrlr **ret_ctrlr)
@@ -69,6 +70,13 @@ int tl_ctrlr_create(struct tl_subsystem *ss, struct tl_qpair *admin, uint16_t cn
 	ctrlr->aen_config = NVH_AEN_NS_ATTR | (ss->ana_reporting ? NVH_AEN_ANA : 0);
 	if (ctrlr->discovery)
 		ctrlr->aen_config = 0;
+	if (ss->ccr != TL_CCR_OFF && !ctrlr->discovery) {
+		ctrlr->ciu = ++ss->next_ciu;
+		ss->target->opts.random(&ctrlr->cirn, sizeof(ctrlr->cirn));
+		if (!ctrlr->cirn)
+			ctrlr->cirn = 1;
+	}
+	ctrlr->quench_timer.fn = ctrlr_on_quench;
 	ctrlr->kato_timer.fn = ctrlr_kato_expired;
 	ctrlr->event_msg.fn = tl_event_take;
 	ctrlr->kill_msg.fn = ctrlr_kill;
@@ -88,6 +96,8 @@ static void ctrlr_buried(struct nvhi_msg *msg)
 
 	nvhi_log(INFO, TARGET, "%s: gone", ctrlr->name);
 	nvhi_list_del(&ctrlr->link);
+	nvhi_timer_cancel(ss->target->mgmt, &ctrlr->quench_timer);
+	tl_ccr_ctrlr_gone(ctrlr);
 	if (ctrlr->listener) {
 		ctrlr->listener->ctrlrs--;
 		tl_subsystem_listener_put(ctrlr->listener);
@@ -106,13 +116,47 @@ static void ctrlr_bury(struct nvhi_msg *msg)
 	nvhi_reactor_post(ctrlr->subsystem->target->mgmt, &ctrlr->bury_msg);
 }
 
+static void ctrlr_quench(struct tl_ctrlr *ctrlr)
+{
+	struct tl_qpair *qpair;
+
+	nvhi_list_for_each(qpair, &ctrlr->qpairs, ctrlr_link)
+		tl_qpair_post_quench(qpair);
+}
+
+static void ctrlr_on_quench(struct nvhi_timer *timer)
+{
+	ctrlr_quench(nvhi_container_of(timer, struct tl_ctrlr, quench_timer));
+}
+
+void tl_ctrlr_quench_after(struct tl_ctrlr *ctrlr, uint32_t ms)
+{
+	struct nvh_reactor *mgmt = ctrlr->subsystem->target->mgmt;
+
+	if (!ms || nvhi_timer_arm(mgmt, &ctrlr->quench_timer, ms * NVHI_NSEC_PER_MSEC))
+		ctrlr_quench(ctrlr);
+}
+
+/* Its host counts on 2 KATO + CQT since it last sent something (TP4129): the keep-alive time-out may
+ * have taken one KATO of that. Without a time-out nothing was promised. */
+static void ctrlr_promise_quiet(struct tl_ctrlr *ctrlr)
+{
+	uint32_t kato_ms = __atomic_load_n(&ctrlr->kato_ms, __ATOMIC_RELAXED);
+	uint32_t ms = ctrlr->subsystem->cqt_ms ? ctrlr->subsystem->cqt_ms : kato_ms / 2;
+
+	if (kato_ms && ms)
+		tl_ctrlr_quench_after(ctrlr, ms);
+}
+
 void tl_ctrlr_disconnect(struct tl_ctrlr *ctrlr)
 {
 	struct tl_qpair *qpair;
 
-	if (ctrlr->state == TL_CTRLR_LIVE)
+	if (ctrlr->state == TL_CTRLR_LIVE) {
 		nvhi_fsm_set(&tl_ctrlr_fsm, &ctrlr->state, TL_CTRLR_DISCONNECTING, NVHI_LOG_TARGET,
 			     ctrlr->name);
+		ctrlr_promise_quiet(ctrlr);
+	}
 	nvhi_list_for_each(qpair, &ctrlr->qpairs, ctrlr_link)
 		tl_qpair_post_disconnect(qpair);
 }
@@ -158,8 +202,10 @@ void tl_ctrlr_quiesce(struct nvhi_msg *msg)
 
 	ctrlr->quiescing = true;
 	nvhi_list_for_each(qpair, &ctrlr->qpairs, ctrlr_link)
-		if (qpair->qid != 0)
+		if (qpair->qid != 0) {
 			tl_qpair_post_disconnect(qpair);
+			tl_qpair_post_quench(qpair);
+		}
 	if (!ctrlr->io_qpairs)
 		ctrlr_report_quiesced(ctrlr);
 }
@@ -241,7 +287,7 @@ void tl_ctrlr_set_kato(struct tl_ctrlr *ctrlr, uint32_t kato_ms)
 		if (kato_ms < opts->min_kato)
 			kato_ms = opts->min_kato;
 	}
-	ctrlr->kato_ms = unit ? kato_ms : 0;
+	__atomic_store_n(&ctrlr->kato_ms, unit ? kato_ms : 0, __ATOMIC_RELAXED);
 	ctrlr_arm_kato(ctrlr);
 }
 

@@ -29,7 +29,8 @@ enum {
 	TL_EVENT_NS_CHANGED = 1u << 0,
 	TL_EVENT_ANA_CHANGED = 1u << 1,
 	TL_EVENT_DISCOVERY_CHANGED = 1u << 2,
-	TL_EVENT_COUNT = 3,
+	TL_EVENT_CCR = 1u << 3,
+	TL_EVENT_COUNT = 4,
 };
 
 struct tl_error_entry {
@@ -58,6 +59,8 @@ struct tl_ctrlr {
 	uint16_t crdt[3];
 	char hostnqn[TL_NQN_SIZE];
 	uint8_t hostid[16];
+	uint8_t ciu; /* of this instance; 0 where no Cross-Controller Reset is offered */
+	uint64_t cirn;
 	uint32_t max_io_queues;
 
 	/* The management reactor's. */
@@ -67,13 +70,14 @@ struct tl_ctrlr {
 	uint32_t io_qpairs;
 	struct nvhi_list link; /* subsystem->ctrlrs */
 	bool quiescing;        /* I/O queues are being closed for a reset or shutdown */
+	struct nvhi_timer quench_timer; /* what is still held below dies then */
 	struct nvhi_msg quiesce_msg, quiesced_msg, bury_msg;
 
 	/* The admin reactor's. */
 	uint64_t cap;
 	uint32_t cc, csts;
 	bool quiesce_pending; /* CC said stop; CSTS follows when the I/O queues are gone */
-	uint32_t kato_ms;     /* 0: off */
+	uint32_t kato_ms;     /* 0: off; atomic for the management reactor */
 	uint64_t kato_seen;
 	bool kato_grace; /* the timer was late itself; it runs a little longer, once */
 	struct nvhi_timer kato_timer;
@@ -103,6 +107,8 @@ struct tl_ctrlr {
 
 /* Management reactor: closes every queue; the controller is freed when the last is gone. */
 void tl_ctrlr_disconnect(struct tl_ctrlr *ctrlr);
+/* Management reactor: what its queues still hold is executed no more, after so many ms. */
+void tl_ctrlr_quench_after(struct tl_ctrlr *ctrlr, uint32_t ms);
 /* Management reactor: asks the admin reactor to send these TL_EVENT_*. */
 void tl_ctrlr_post_event(struct tl_ctrlr *ctrlr, unsigned int events);
 

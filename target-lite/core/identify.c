@@ -72,6 +72,13 @@ static void identify_ctrlr_io(const struct tl_ctrlr *ctrlr, struct nvh_id_ctrlr 
 	nvh_le32_put(&id->ctratt,
 		     NVH_CTRATT_HOSTID_128 | (ss->target->opts.tbkas ? NVH_CTRATT_TBKAS : 0));
 	id->cntrltype = NVH_CNTRLTYPE_IO;
+	nvh_le16_put(&id->cqt, ss->cqt_ms);
+	if (ss->ccr != TL_CCR_OFF) {
+		id->ciu = ctrlr->ciu;
+		nvh_le64_put(&id->cirn, ctrlr->cirn);
+		id->ccrl = TL_CCR_LIMIT;
+		nvh_le32_put(&id->oaes, nvh_le32_get(id->oaes) | NVH_AEN_CCR);
+	}
 	nvh_le16_put(&id->crdt1, ctrlr->crdt[0]);
 	nvh_le16_put(&id->crdt2, ctrlr->crdt[1]);
 	nvh_le16_put(&id->crdt3, ctrlr->crdt[2]);

@@ -100,6 +100,8 @@ int tl_ctrlr_create(struct tl_subsystem *ss, struct tl_qpair *admin, uint16_t cn
 void tl_ctrlr_detach(struct tl_ctrlr *ctrlr, struct tl_qpair *qpair);
 /* Management reactor: asks the qpair's reactor to close it. */
 void tl_qpair_post_disconnect(struct tl_qpair *qpair);
+/* Management reactor: what faults hold of it is never executed. */
+void tl_qpair_post_quench(struct tl_qpair *qpair);
 /* Qpair's reactor: a request of a closing qpair has ended; goes on when it was the last. */
 void tl_qpair_ended(struct tl_qpair *qpair);
 extern struct nvhi_fsm tl_qpair_fsm;
@@ -120,6 +122,10 @@ void tl_event_take(struct nvhi_msg *msg);
 /* By message: management reactor, close the I/O queues; admin reactor, they are closed. */
 void tl_ctrlr_quiesce(struct nvhi_msg *msg);
 void tl_ctrlr_quiesced(struct nvhi_msg *msg);
+/* ccr.c; the first two on the admin reactor. */
+void tl_ccr_exec(struct tl_request *req);
+void tl_ccr_log_exec(struct tl_request *req);
+void tl_ccr_ctrlr_gone(struct tl_ctrlr *ctrlr);
 /* Completes the queue's waiting Disconnect when it is the last request. */
 void tl_disconnect_check(struct tl_qpair *qpair);
 

@@ -121,7 +121,7 @@ static void log_changed_ns(struct tl_ctrlr *ctrlr, struct log_page *page, bool r
 		ctrlr->changed_ns_count = 0;
 }
 
-static void log_effects(struct log_page *page)
+static void log_effects(const struct tl_ctrlr *ctrlr, struct log_page *page)
 {
 	static const uint8_t admin[] = {NVH_ADM_GET_LOG_PAGE, NVH_ADM_IDENTIFY,     NVH_ADM_ABORT,
 					NVH_ADM_SET_FEATURES, NVH_ADM_GET_FEATURES, NVH_ADM_AER,
@@ -139,13 +139,15 @@ static void log_effects(struct log_page *page)
 	log = (struct nvh_effects_log *)page->data;
 	for (size_t i = 0; i < sizeof(admin); i++)
 		nvh_le32_put(&log->acs[admin[i]], NVH_EFFECT_CSUPP);
+	if (ctrlr->subsystem->ccr != TL_CCR_OFF)
+		nvh_le32_put(&log->acs[NVH_ADM_CCR], NVH_EFFECT_CSUPP);
 	for (size_t i = 0; i < sizeof(io); i++)
 		nvh_le32_put(&log->iocs[io[i]], NVH_EFFECT_CSUPP);
 	for (size_t i = 0; i < sizeof(io_change); i++)
 		nvh_le32_put(&log->iocs[io_change[i]], NVH_EFFECT_CSUPP | NVH_EFFECT_LBCC);
 }
 
-static void log_supported(struct log_page *page)
+static void log_supported(const struct tl_ctrlr *ctrlr, struct log_page *page)
 {
 	static const uint8_t lids[] = {NVH_LID_SUPPORTED, NVH_LID_ERROR,      NVH_LID_SMART,
 				       NVH_LID_FW_SLOT,   NVH_LID_CHANGED_NS, NVH_LID_CMD_EFFECTS};
@@ -155,6 +157,7 @@ static void log_supported(struct log_page *page)
 	for (size_t i = 0; i < sizeof(lids); i++)
 		page->data[lids[i] * 4] = 1; /* LSUPP */
 	page->data[NVH_LID_ANA * 4] = 1;
+	page->data[NVH_LID_CCR * 4] = ctrlr->subsystem->ccr != TL_CCR_OFF;
 	page->data[NVH_LID_RESERVATION * 4] = 1;
 }
 
@@ -218,7 +221,7 @@ static bool log_build(struct tl_request *req, struct log_page *page)
 
 	switch ((uint8_t)cdw10) {
 	case NVH_LID_SUPPORTED:
-		log_supported(page);
+		log_supported(ctrlr, page);
 		return true;
 	case NVH_LID_ERROR:
 		log_error(ctrlr, page);
@@ -233,7 +236,7 @@ static bool log_build(struct tl_request *req, struct log_page *page)
 		log_changed_ns(ctrlr, page, cdw10 & NVH_LOG_RAE);
 		return true;
 	case NVH_LID_CMD_EFFECTS:
-		log_effects(page);
+		log_effects(ctrlr, page);
 		return true;
 	case NVH_LID_RESERVATION: /* none is ever pending */
 		log_alloc(page, sizeof(struct nvh_resv_notification));
@@ -266,6 +269,10 @@ void tl_log_exec(struct tl_request *req)
 			tl_discovery_log_exec(req);
 		else
 			tl_request_complete(req, TL_DNR(NVH_ST_INVALID_LOG_PAGE));
+		return;
+	}
+	if ((uint8_t)tl_cdw10(req) == NVH_LID_CCR && ctrlr->subsystem->ccr != TL_CCR_OFF) {
+		tl_ccr_log_exec(req);
 		return;
 	}
 	if (!log_build(req, &page)) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "target-lite/core/impl.h"
+#include "target-lite/fault/fault.h"
 
 static const char *const qpair_state_names[] = {
 #define X(upper, lower) [TL_QPAIR_##upper] = #lower,
@@ -113,6 +114,23 @@ static void qpair_disconnect_order(struct nvhi_msg *msg)
 
 	if (!tl_qpair_closing(qpair))
 		qpair->transport->ops->disconnect(qpair);
+}
+
+static void qpair_quench_order(struct nvhi_msg *msg)
+{
+	struct tl_qpair *qpair = nvhi_container_of(msg, struct tl_qpair, quench_msg);
+
+	__atomic_store_n(&qpair->quench_posted, false, __ATOMIC_RELEASE);
+	tl_fault_quench(qpair);
+}
+
+/* As tl_qpair_post_disconnect. */
+void tl_qpair_post_quench(struct tl_qpair *qpair)
+{
+	if (__atomic_exchange_n(&qpair->quench_posted, true, __ATOMIC_ACQ_REL))
+		return;
+	qpair->quench_msg.fn = qpair_quench_order;
+	nvhi_reactor_post(qpair->group->reactor, &qpair->quench_msg);
 }
 
 /* The order travels ahead of the release that tl_ctrlr_detach is followed by, so qpair is there. */

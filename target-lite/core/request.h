@@ -51,6 +51,8 @@ struct tl_qpair {
 	struct nvhi_msg disconnect_msg;
 	struct tl_ctrlr *granted; /* management reactor: Connect's answer */
 	bool disconnect_posted;   /* management reactor */
+	bool quench_posted;	  /* management reactor; atomic */
+	struct nvhi_msg quench_msg;
 	bool fault_dropped;       /* fault_msg is on its way */
 	struct nvhi_msg fault_msg;
 	uint64_t fault_id; /* what muted it */

@@ -66,6 +66,9 @@ static int subsystem_check(struct tl_subsystem *ss, const struct tl_subsystem_op
 	ss->next_cntlid = ss->min_cntlid;
 	ss->allow_any_host = opts->allow_any_host;
 	ss->ana_reporting = opts->ana_reporting;
+	ss->ccr = opts->ccr;
+	ss->cqt_ms = opts->cqt_ms;
+	nvhi_list_init(&ss->ccrs);
 	return 0;
 }
 

@@ -118,6 +118,15 @@ enum tl_subsystem_type { /* values of the discovery log's SUBTYPE */
 			 TL_SUBSYSTEM_DISCOVERY = 3,
 };
 
+/* Cross-Controller Reset: not offered; answered when it is done, if that is soon; always "accepted",
+ * and the log tells the rest. */
+enum tl_ccr_mode {
+	TL_CCR_OFF,
+	TL_CCR_IMMEDIATE,
+	TL_CCR_LATER,
+};
+#define TL_CCR_LIMIT 4u /* under way through one controller */
+
 struct tl_subsystem {
 	struct tl_target *target;
 	char nqn[TL_NQN_SIZE];
@@ -126,6 +135,10 @@ struct tl_subsystem {
 	char serial[21], model[41];
 	bool allow_any_host;
 	bool ana_reporting;
+	uint8_t ccr;		   /* enum tl_ccr_mode */
+	uint16_t cqt_ms;	   /* Command Quiesce Time; 0: not told */
+	uint8_t next_ciu;
+	struct nvhi_list ccrs;	   /* struct tl_ccr */
 	uint32_t max_nsid; /* "max_namespaces" */
 	uint16_t min_cntlid, max_cntlid, next_cntlid;
 	struct tl_ns **ns;                  /* by NSID - 1, max_nsid of them; NULL: inactive */
@@ -159,6 +172,9 @@ struct tl_subsystem_opts {
 	uint32_t max_namespaces;   /* 0: 32 */
 	bool allow_any_host;
 	bool ana_reporting;
+	enum tl_ccr_mode ccr;
+	uint16_t cqt_ms; /* held commands of a controller that ended die so long after it; 0: not
+			  * told, and half its KATO */
 	uint16_t min_cntlid, max_cntlid; /* 0: 1 and 0xffef */
 };
 

@@ -273,6 +273,19 @@ static uint64_t fault_let_go(struct nvhi_list *list, uint64_t id, bool drop)
 	return commands;
 }
 
+void tl_fault_quench(struct tl_qpair *qpair)
+{
+	struct tl_fault_group *fg = qpair->group->fault_store;
+	struct tl_request *req, *next;
+
+	if (!fg)
+		return;
+	/* One may be the queue pair's last: what is read after it is not of its own. */
+	nvhi_list_for_each_safe(req, next, &fg->held, link)
+		if (req->qpair == qpair)
+			tl_request_complete(req, NVH_ST_ABORTED_SQ_DELETION);
+}
+
 static uint64_t fault_group_clear(struct tl_fault_group *fg, const struct tl_fault *fault)
 {
 	uint32_t i = 0;

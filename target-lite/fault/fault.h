@@ -92,6 +92,9 @@ int tl_fault_release(struct tl_target *target, uint64_t id, bool drop, tl_fault_
 int tl_ana_flap_start(struct tl_target *target, struct tl_fault *fault);
 /* Ends it: states are as they were before, then done. */
 void tl_ana_flap_end(struct tl_ana_flap *flap, void (*done)(void *arg), void *arg);
+/* Queue pair's reactor: what is held of it is never executed: its controller was reset, or the time
+ * that was promised for it to quiesce is over. */
+void tl_fault_quench(struct tl_qpair *qpair);
 /* The target stops: all rules go. */
 void tl_faults_stop(struct tl_target *target);
 /* The target is being freed. */

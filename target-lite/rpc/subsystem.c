@@ -16,6 +16,8 @@ struct create_subsystem {
 	uint16_t min_cntlid, max_cntlid;
 	uint8_t wzsl;
 	bool allow_any_host, ana_reporting, passthrough, enable_nssr;
+	const char *cross_controller_reset;
+	uint16_t command_quiesce_time;
 };
 
 static const struct nvhi_json_field create_fields[] = {
@@ -40,6 +42,10 @@ static const struct nvhi_json_field create_fields[] = {
 			.help = "first controller ID (1)"),
 	NVHI_JSON_FIELD(create_subsystem, max_cntlid, U16, .min = 1, .max = 0xffef,
 			.help = "last controller ID (65519)"),
+	NVHI_JSON_FIELD(create_subsystem, cross_controller_reset, STRING, .max_len = 15,
+			.help = "immediate, later: offer it, answered when done or at once (off)"),
+	NVHI_JSON_FIELD(create_subsystem, command_quiesce_time, U16,
+			.help = "CQT in ms (0: not told)"),
 	NVHI_JSON_FIELD(create_subsystem, dmrsl, U32, .help = "only 0"),
 	NVHI_JSON_FIELD(create_subsystem, wzsl, U8, .help = "only 0"),
 	NVHI_JSON_FIELD(create_subsystem, passthrough, BOOL, .help = "only false"),
@@ -85,6 +91,26 @@ static int check_text(struct nvhi_rpc_call *call, const char *name, const char *
 	return -EINVAL;
 }
 
+static const char *const ccr_modes[] = {
+	[TL_CCR_OFF] = "off",
+	[TL_CCR_IMMEDIATE] = "immediate",
+	[TL_CCR_LATER] = "later",
+};
+
+static int check_ccr(struct nvhi_rpc_call *call, const char *text, enum tl_ccr_mode *ret_mode)
+{
+	if (!text)
+		return 0;
+	for (size_t i = 0; i < NVHI_ARRAY_SIZE(ccr_modes); i++)
+		if (!strcmp(text, ccr_modes[i])) {
+			*ret_mode = (enum tl_ccr_mode)i;
+			return 0;
+		}
+	tl_rpc_bad_param(call, "cross_controller_reset", "'%.16s': not off, immediate or later",
+			 text);
+	return -EINVAL;
+}
+
 static void ignored(void *arg, int err)
 {
 	(void)arg;
@@ -109,6 +135,7 @@ static void started(void *arg, int err)
 static void nvmf_create_subsystem(struct nvhi_rpc_call *call)
 {
 	struct create_subsystem p = {.min_cntlid = 1, .max_cntlid = 0xffef};
+	enum tl_ccr_mode ccr = TL_CCR_OFF;
 	struct tl_subsystem *ss;
 	struct tl_target *target;
 	int rc;
@@ -117,6 +144,7 @@ static void nvmf_create_subsystem(struct nvhi_rpc_call *call)
 		return;
 	target = tl_rpc_target(call, p.name.tgt_name);
 	if (!target || check_create(call, &p) ||
+	    check_ccr(call, p.cross_controller_reset, &ccr) ||
 	    check_text(call, "serial_number", p.serial_number, 20) ||
 	    check_text(call, "model_number", p.model_number, 40))
 		return;
@@ -135,6 +163,8 @@ static void nvmf_create_subsystem(struct nvhi_rpc_call *call)
 					 .max_namespaces = p.max_namespaces,
 					 .allow_any_host = p.allow_any_host,
 					 .ana_reporting = p.ana_reporting,
+					 .ccr = ccr,
+					 .cqt_ms = p.command_quiesce_time,
 					 .min_cntlid = p.min_cntlid,
 					 .max_cntlid = p.max_cntlid,
 				 },
@@ -300,6 +330,11 @@ static int create_config(const struct tl_subsystem *ss, struct json_object *conf
 	failed |= nvhi_json_add_u64(params, "min_cntlid", ss->min_cntlid);
 	failed |= nvhi_json_add_u64(params, "max_cntlid", ss->max_cntlid);
 	failed |= nvhi_json_add_bool(params, "ana_reporting", ss->ana_reporting);
+	if (ss->ccr != TL_CCR_OFF)
+		failed |= nvhi_json_add_string(params, "cross_controller_reset",
+					       ccr_modes[ss->ccr]);
+	if (ss->cqt_ms)
+		failed |= nvhi_json_add_u64(params, "command_quiesce_time", ss->cqt_ms);
 	return failed | tl_rpc_config_add(config, "nvmf_create_subsystem", params);
 }
 

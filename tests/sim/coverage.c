@@ -5,10 +5,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "fabric/tcp/tcp_impl.h"
 #include "host/ctrlr/ctrlr.h"
-#include "multipath/head.h"
+#include "multipath/fence.h"
 #include "multipath/io.h"
 #include "target-lite/core/impl.h"
 #include "target-lite/core/subsystem.h"
@@ -26,6 +27,7 @@ static struct table {
 } tables[] = {
 	{.side = "host", .fsm = &nvhi_ctrlr_fsm},    {.side = "host", .fsm = &nvhi_tcp_fsm},
 	{.side = "host", .fsm = &nvhi_path_fsm},     {.side = "host", .fsm = &nvhi_io_fsm},
+	{.side = "host", .fsm = &nvhi_fence_fsm},
 	{.side = "target", .fsm = &tl_tcp_conn_fsm}, {.side = "target", .fsm = &tl_qpair_fsm},
 	{.side = "target", .fsm = &tl_ctrlr_fsm},    {.side = "target", .fsm = &tl_subsystem_fsm},
 };
@@ -84,8 +86,43 @@ static void print_ios(void)
 	       (unsigned long long)sim_counts.blocks_read);
 }
 
+/* Shared with children. */
+static uint64_t *proofs(void)
+{
+	static uint64_t *shared;
+
+	if (!shared)
+		shared = mmap(NULL, sizeof(nvhi_proofs_used), PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return shared;
+}
+
+void sim_coverage_send(void)
+{
+	for (int i = 0; i < NVHI_PROOF_COUNT; i++)
+		proofs()[i] += nvhi_proofs_used[i];
+}
+
+bool sim_coverage_proofs(uint64_t least)
+{
+	bool lacks = false;
+
+	sim_coverage_send();
+	printf("proofs ");
+	for (int i = 0; i < NVHI_PROOF_COUNT; i++) {
+		printf(" %s %llu%s", nvhi_proof_names[i], (unsigned long long)proofs()[i],
+		       i < NVHI_PROOF_COUNT - 1 ? "," : "\n");
+		lacks |= i != NVHI_PROOF_NONE && proofs()[i] < least;
+	}
+	if (lacks)
+		printf("FAIL   each proof but \"none\" must be used %llu times\n",
+		       (unsigned long long)least);
+	return lacks;
+}
+
 void sim_coverage_print(void)
 {
+	sim_coverage_proofs(0);
 	for (size_t i = 0; i < NVHI_ARRAY_SIZE(tables); i++)
 		print_table(&tables[i]);
 	printf("faults ");

@@ -309,7 +309,7 @@ bool sim_host_all_live(void)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-void sim_host_start(void)
+static void host_make(void (*then)(void *arg))
 {
 	struct nvh_host_opts opts = {
 		.size = sizeof(opts),
@@ -332,7 +332,53 @@ void sim_host_start(void)
 		sim_fail("host: %s", strerror(-err));
 		return;
 	}
-	sim_on(sim_world.host_reactors[0], connect_all, NULL);
+	sim_on(sim_world.host_reactors[0], then, NULL);
+}
+
+void sim_host_start(void)
+{
+	host_make(connect_all);
+}
+
+/* ---- a process that is killed ------------------------------------------------------------------ */
+
+static struct nvh_assoc stored[SIM_LINKS * 4];
+static unsigned int nr_stored;
+
+void sim_host_kill(void)
+{
+	/* What a daemon's store says at any time. */
+	for (nr_stored = 0; nr_stored < NVHI_ARRAY_SIZE(stored); nr_stored++) {
+		stored[nr_stored].size = sizeof(stored[0]);
+		if (nvh_host_assoc(h.host, nr_stored, &stored[nr_stored]))
+			break;
+	}
+	for (uint32_t r = 0; r < sim_world.plan.host_reactors; r++) {
+		sim_reactor_freeze(sim_world.host_reactors[r]);
+		sim_net_close_of(sim_world.host_reactors[r]);
+	}
+	memset(&h, 0, sizeof(h));
+	nvhi_list_init(&h.views);
+	sim_work_killed();
+}
+
+static void revive(void *arg)
+{
+	(void)arg;
+	for (unsigned int i = 0; i < nr_stored; i++)
+		if (nvh_host_fence(h.host, &stored[i]))
+			sim_fail("an association of the killed process cannot be fenced");
+	connect_all(NULL);
+}
+
+void sim_host_revive(void)
+{
+	for (uint32_t r = 0; r < sim_world.plan.host_reactors; r++) {
+		sim_world.host_reactors[r] = sim_reactor_create(r ? "host1b" : "host0b");
+		sim_net_serve(sim_world.host_reactors[r]);
+	}
+	host_make(revive);
+	sim_work_begin();
 }
 
 static void host_closed(void *arg)
@@ -371,7 +417,7 @@ static void do_reset(void *arg)
 {
 	unsigned int link = (unsigned int)(uintptr_t)arg;
 
-	if (h.ctrlrs[link])
+	if (h.host && h.ctrlrs[link])
 		nvh_ctrlr_reset(h.ctrlrs[link], NULL, NULL);
 }
 
@@ -387,12 +433,16 @@ static void do_disconnect(void *arg)
 
 bool sim_host_reset(unsigned int link)
 {
+	if (!h.host)
+		return false;
 	sim_on(sim_world.host_reactors[0], do_reset, (void *)(uintptr_t)link);
 	return h.ctrlrs[link] != NULL;
 }
 
 bool sim_host_disconnect(unsigned int link)
 {
+	if (!h.host)
+		return false;
 	sim_on(sim_world.host_reactors[0], do_disconnect, (void *)(uintptr_t)link);
 	return h.ctrlrs[link] != NULL;
 }

@@ -6,17 +6,21 @@
  *	sim -s SEED				one, with its trace
  *	sim -g ...				the same with disks that hold commands
  *	sim -m all|NAME [-n SEEDS]		each mutant must be caught
+ *	sim -c all|OFFER:MODE:STORY [-n SEEDS]	the ghost-write matrix; with -s one world of a cell
  */
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "tests/sim/alloc.h"
+#include "tests/sim/cell.h"
 #include "tests/sim/coverage.h"
 #include "tests/sim/world.h"
 
@@ -90,7 +94,8 @@ static void run_seed(uint64_t seed, bool twice)
 	uint64_t hash;
 
 	sim_world_run(seed, false, SIM_MUTANT_NONE, hold);
-	if (!sim.failed && sim_allocated != before)
+	/* What a killed process held is lost. */
+	if (!sim.failed && sim_allocated != before && sim_cell.story != SIM_STORY_KILLED)
 		sim_fail("%ld pieces of memory are left", sim_allocated - before);
 	verdict(!sim.failed, seed, sim.why);
 	hash = sim.hash;
@@ -136,12 +141,115 @@ static int run_many(uint64_t first, uint64_t seeds, const char *regressions)
 	return failed != 0;
 }
 
+/* ---- the ghost-write matrix ------------------------------------------------------------------ */
+
+/* A read that went back in time, in the worlds or on the disk after them. */
+static bool is_ghost(void)
+{
+	return strstr(sim.why, ": a read that began at ") != NULL;
+}
+
+/* Wrong reads: none, but where nothing is fenced at least one must be seen, or the cell shows nothing. */
+static void run_cell(uint64_t seeds)
+{
+	bool off = sim_cell.mode == SIM_MODE_OFF, good;
+	unsigned long ghosts = 0, others = 0;
+	uint64_t first = 0;
+
+	for (uint64_t seed = 1; seed <= seeds; seed++) {
+		sim_world_run(seed, false, SIM_MUTANT_NONE, true);
+		if (!sim.failed)
+			continue;
+		ghosts += is_ghost();
+		others += !is_ghost();
+		if ((!off || !is_ghost()) && !first) {
+			first = seed;
+			printf("  seed %llu: %s\n", (unsigned long long)seed, sim.why);
+		}
+	}
+	good = !others && (off ? ghosts > 0 : ghosts == 0);
+	printf("%-6s %-7s %-6s %-9s %llu worlds, %lu with a wrong read", good ? "ok" : "FAIL",
+	       sim_offer_names[sim_cell.offer], sim_mode_names[sim_cell.mode],
+	       sim_story_names[sim_cell.story], (unsigned long long)seeds, ghosts);
+	if (others)
+		printf(", %lu failed otherwise", others);
+	putchar('\n');
+	fflush(stdout);
+	passed += good;
+	failed += !good;
+}
+
+/* Each cell in a process of its own: what killed hosts held is given back with it. */
+static void run_cell_apart(uint64_t seeds)
+{
+	int status = 0;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		passed = failed = 0;
+		sim_coverage_start();
+		run_cell(seeds);
+		sim_coverage_send();
+		fflush(stdout);
+		_exit(failed != 0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status) || WEXITSTATUS(status))
+		failed++;
+	else
+		passed++;
+}
+
+static int run_matrix(const char *which, uint64_t seeds)
+{
+	sim_coverage_send();
+	if (strcmp(which, "all") != 0) {
+		run_cell_apart(seeds);
+	} else {
+		for (int s = 0; s < SIM_STORIES; s++)
+			for (int o = 0; o < SIM_OFFERS; o++)
+				for (int m = 0; m < SIM_MODES; m++) {
+					sim_cell = (struct sim_cell){.on = true,
+								     .offer = (enum sim_offer)o,
+								     .mode = (enum sim_mode)m,
+								     .story = (enum sim_story)s};
+					run_cell_apart(seeds);
+				}
+	}
+	if (sim_coverage_proofs(!strcmp(which, "all") && seeds >= 1000 ? 100 : 0))
+		failed++;
+	printf("%lu passed, %lu failed, 0 skipped\n", passed, failed);
+	return failed != 0;
+}
+
 /* ---- mutants --------------------------------------------------------------------------------- */
+
+/* Where such a bug shows. */
+static const char *mutant_cell(enum sim_mutant mutant)
+{
+	switch (mutant) {
+	case SIM_MUTANT_FENCE:
+	case SIM_MUTANT_SHORT:
+		return "neither:auto:two-paths";
+	case SIM_MUTANT_RDY:
+		return "cqt:auto:two-paths";
+	case SIM_MUTANT_ACCEPTED:
+		return "ccr:auto:two-paths";
+	default:
+		return NULL;
+	}
+}
 
 static void run_mutant(enum sim_mutant mutant, uint64_t seeds)
 {
 	unsigned long struck = 0, caught = 0;
 	char first[512] = "";
+
+	sim_cell.on = false;
+	hold = mutant_cell(mutant) != NULL;
+	if (hold)
+		sim_cell_parse(mutant_cell(mutant));
 
 	for (uint64_t seed = 1; seed <= seeds; seed++) {
 		sim_world_run(seed, false, mutant, hold);
@@ -176,13 +284,13 @@ static int run_mutants(const char *name, uint64_t seeds)
 
 int main(int argc, char **argv)
 {
-	const char *regressions = NULL, *mutant = NULL;
+	const char *regressions = NULL, *mutant = NULL, *cell = NULL;
 	uint64_t seeds = 0, first = 1, seed = 0;
 	char culprit[64];
 	bool one = false;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "n:f:s:r:m:g")) != -1) {
+	while ((opt = getopt(argc, argv, "n:f:s:r:m:c:g")) != -1) {
 		switch (opt) {
 		case 'n':
 			seeds = strtoull(optarg, NULL, 0);
@@ -199,6 +307,14 @@ int main(int argc, char **argv)
 			break;
 		case 'g':
 			hold = true;
+			break;
+		case 'c':
+			cell = optarg;
+			hold = true;
+			if (strcmp(cell, "all") != 0 && !sim_cell_parse(cell)) {
+				fprintf(stderr, "sim: no cell \"%s\" (neither:auto:two-paths)\n", cell);
+				return 2;
+			}
 			break;
 		case 'm':
 			mutant = optarg;
@@ -217,6 +333,8 @@ int main(int argc, char **argv)
 		nvhi_log_set_hook(log_line);
 		return run_one(seed);
 	}
+	if (cell)
+		return run_matrix(cell, seeds ? seeds : 1000);
 	if (mutant)
 		return run_mutants(mutant, seeds ? seeds : 200);
 	return run_many(first, seeds ? seeds : SEEDS_DEFAULT, regressions);

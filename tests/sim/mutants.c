@@ -3,7 +3,8 @@
  * checker can fail. They live here only; without a mutant the wraps pass through. The bugs of disks
  * and callbacks are in disk.c and workload.c.
  */
-#include "multipath/head.h"
+#include "host/ctrlr/ctrlr_impl.h"
+#include "multipath/fence.h"
 #include "tests/sim/sim.h"
 
 void __real_nvhi_part_done(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl);
@@ -65,4 +66,62 @@ uint8_t __wrap_nvhi_ctrlr_ana_state(const struct nvhi_ctrlr *ctrlr, uint32_t gro
 		return state;
 	sim.mutations++;
 	return NVH_ANA_OPTIMIZED;
+}
+
+/* ---- fences ---------------------------------------------------------------------------------- */
+
+bool __real_nvhi_fence_unproven(struct nvhi_io *io, struct nvhi_lane *lane,
+				const struct nvhi_ioq_req *r);
+bool __wrap_nvhi_fence_unproven(struct nvhi_io *io, struct nvhi_lane *lane,
+				const struct nvhi_ioq_req *r);
+uint64_t __real_nvhi_fence_time_ns(const struct nvhi_assoc *assoc);
+uint64_t __wrap_nvhi_fence_time_ns(const struct nvhi_assoc *assoc);
+bool __real_nvhi_ccr_is_immediate(uint32_t dw0);
+bool __wrap_nvhi_ccr_is_immediate(uint32_t dw0);
+void __real_nvhi_ctrlr_reg_get(struct nvhi_ctrlr *ctrlr, uint32_t offset, uint8_t size,
+			       nvhi_reg_done_fn done);
+void __wrap_nvhi_ctrlr_reg_get(struct nvhi_ctrlr *ctrlr, uint32_t offset, uint8_t size,
+			       nvhi_reg_done_fn done);
+
+/* What comes back without an answer is repeated, and nobody waits. */
+bool __wrap_nvhi_fence_unproven(struct nvhi_io *io, struct nvhi_lane *lane,
+				const struct nvhi_ioq_req *r)
+{
+	if (sim.mutant != SIM_MUTANT_FENCE)
+		return __real_nvhi_fence_unproven(io, lane, r);
+	sim.mutations++;
+	return false;
+}
+
+uint64_t __wrap_nvhi_fence_time_ns(const struct nvhi_assoc *assoc)
+{
+	uint64_t ns = __real_nvhi_fence_time_ns(assoc);
+
+	if (sim.mutant != SIM_MUTANT_SHORT)
+		return ns;
+	sim.mutations++;
+	return ns / 4;
+}
+
+bool __wrap_nvhi_ccr_is_immediate(uint32_t dw0)
+{
+	bool immediate = __real_nvhi_ccr_is_immediate(dw0);
+
+	if (sim.mutant != SIM_MUTANT_ACCEPTED || immediate)
+		return immediate;
+	sim.mutations++;
+	return true;
+}
+
+/* The controller is taken for disabled as soon as it has answered the Property Set. */
+void __wrap_nvhi_ctrlr_reg_get(struct nvhi_ctrlr *ctrlr, uint32_t offset, uint8_t size,
+			       nvhi_reg_done_fn done)
+{
+	if (sim.mutant != SIM_MUTANT_RDY || ctrlr->state != NVHI_CTRLR_DISABLING) {
+		__real_nvhi_ctrlr_reg_get(ctrlr, offset, size, done);
+		return;
+	}
+	sim.mutations++;
+	ctrlr->was_disabled = true;
+	nvhi_ctrlr_left(ctrlr);
 }

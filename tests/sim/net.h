@@ -70,6 +70,9 @@ bool sim_net_cut_one(unsigned int link);
 bool sim_net_half_close(unsigned int link);
 /* Silence begins: what is under way is lost with it and comes again after its end. */
 void sim_net_silence(unsigned int link, enum sim_dir dir, bool on);
+/* The kernel closes the streams of a process that was killed: connections made with a linger time of
+ * none are reset, what they had not sent is lost. */
+void sim_net_close_of(struct nvh_reactor *reactor);
 unsigned int sim_net_link_conns(unsigned int link);
 
 #endif

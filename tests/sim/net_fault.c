@@ -77,6 +77,15 @@ bool sim_net_cut_one(unsigned int link)
 	return conn != NULL;
 }
 
+void sim_net_close_of(struct nvh_reactor *reactor)
+{
+	struct sim_net_poller *poller = sim_net_poller(reactor);
+	struct sim_stream *s, *next;
+
+	nvhi_list_for_each_safe(s, next, &poller->streams, link)
+		s->stream.ops->close(&s->stream, true);
+}
+
 bool sim_net_half_close(unsigned int link)
 {
 	struct sim_conn *conn = draw_conn(link);

@@ -85,6 +85,8 @@ void sim_node_boot(struct sim_node *node)
 
 	SIM_TRACE("node %llu boots", node->index);
 	topts.tbkas = node->index & 1;
+	sopts.cqt_ms = node->cqt_ms;
+	sopts.ccr = node->ccr;
 	err = tl_target_create(&topts, node->reactors, node->nr_reactors, &node->target);
 	if (!err)
 		err = tl_tcp_create(node->target, &node->topts, &sim_net.net, &transport);

@@ -31,6 +31,8 @@ struct sim_node {
 	struct tl_subsystem *ss;
 	uint32_t pending; /* changes asked for, not yet reported */
 	bool ana;
+	enum tl_ccr_mode ccr;
+	uint16_t cqt_ms;
 	enum tl_ana_state ana_state[SIM_LINKS];
 	bool listening[SIM_LINKS];
 };

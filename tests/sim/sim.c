@@ -29,6 +29,10 @@ const char *const sim_mutant_names[SIM_MUTANT_COUNT] = {
 	[SIM_MUTANT_CRD] = "crd",
 	[SIM_MUTANT_ANA] = "ana",
 	[SIM_MUTANT_REVOKE] = "revoke",
+	[SIM_MUTANT_FENCE] = "no-fence",
+	[SIM_MUTANT_RDY] = "rdy-unread",
+	[SIM_MUTANT_ACCEPTED] = "ccr-accepted",
+	[SIM_MUTANT_SHORT] = "short-time",
 };
 
 /* ---- trace ----------------------------------------------------------------------------------- */
@@ -106,9 +110,18 @@ struct nvh_reactor *sim_reactor_create(const char *name)
 	return reactor;
 }
 
+void sim_reactor_freeze(struct nvh_reactor *reactor)
+{
+	for (uint32_t i = 0; i < sim.count; i++)
+		if (sim.reactors[i] == reactor)
+			sim.frozen[i] = true;
+}
+
 void sim_core_done(void)
 {
 	for (uint32_t i = 0; i < sim.count; i++) {
+		if (sim.frozen[i])
+			continue;
 		if (nvhi_reactor_next_deadline(sim.reactors[i]) != NVHI_NEVER)
 			sim_fail("a timer is left on reactor %s",
 				 nvhi_reactor_name(sim.reactors[i]));
@@ -141,12 +154,12 @@ static void settle(void)
 
 	do {
 		bool may_skip = worked; /* a round in which all are asked comes last */
-		uint32_t order[SIM_REACTORS];
+		uint32_t order[SIM_REACTORS], count = sim.count; /* more may come in a turn */
 
 		worked = skipped = false;
 		draw_order(order);
-		for (uint32_t i = 0; i < sim.count && !sim.failed; i++) {
-			if (idle(sim.reactors[order[i]]))
+		for (uint32_t i = 0; i < count && !sim.failed; i++) {
+			if (sim.frozen[order[i]] || idle(sim.reactors[order[i]]))
 				continue;
 			if (may_skip && sim_chance(sim_rng(SIM_RNG_SCHED), 15)) {
 				skipped = true;
@@ -168,7 +181,7 @@ static uint64_t next_event(void)
 	for (uint32_t i = 0; i < sim.count; i++) {
 		uint64_t due = nvhi_reactor_next_deadline(sim.reactors[i]);
 
-		if (due < next)
+		if (due < next && !sim.frozen[i])
 			next = due;
 	}
 	return next;

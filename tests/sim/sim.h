@@ -57,7 +57,7 @@ enum sim_stream_of_numbers {
 
 /* ---- the world's core ------------------------------------------------------------------------ */
 
-#define SIM_REACTORS 8
+#define SIM_REACTORS 12
 
 /* Bugs put in on purpose, to see that the checker can fail. Only in the tests. */
 enum sim_mutant {
@@ -75,6 +75,10 @@ enum sim_mutant {
 	SIM_MUTANT_ANA,    /* a path nobody told the state of counts as optimized */
 	SIM_MUTANT_CRD,    /* the wrong Command Retry Delay is waited for */
 	SIM_MUTANT_REVOKE, /* commands come back before their memory is out of reach */
+	SIM_MUTANT_FENCE,    /* no write is fenced */
+	SIM_MUTANT_RDY,	     /* the response to CC.EN = 0 counts as a proof */
+	SIM_MUTANT_ACCEPTED, /* a Cross-Controller Reset that was accepted counts as done */
+	SIM_MUTANT_SHORT,    /* the time proof comes too early */
 	SIM_MUTANT_COUNT,
 };
 extern const char *const sim_mutant_names[SIM_MUTANT_COUNT];
@@ -85,6 +89,7 @@ struct sim_core {
 	struct nvhi_clock clock;
 	struct sim_rng rng[SIM_RNG_COUNT];
 	struct nvh_reactor *reactors[SIM_REACTORS];
+	bool frozen[SIM_REACTORS]; /* of a process that was killed: never runs again */
 	uint32_t count;
 	uint32_t rounds; /* since time last moved */
 	uint64_t turns;
@@ -119,6 +124,8 @@ void sim_core_init(uint64_t seed, bool verbose, enum sim_mutant mutant, bool hol
 /* Destroys the reactors; a timer that is still armed is a failure. */
 void sim_core_done(void);
 struct nvh_reactor *sim_reactor_create(const char *name);
+/* It has no turn any more; what it holds is lost. */
+void sim_reactor_freeze(struct nvh_reactor *reactor);
 /* Reactors take turns in random order until nobody has anything to do, then time moves to the next
  * deadline; until `done` says so, virtual `limit` has passed (false), or something failed. */
 bool sim_run_until(bool (*done)(void), uint64_t limit);

@@ -513,7 +513,7 @@ static void worker_begin(void *arg)
 	worker_think(w);
 }
 
-static void begin_all(void)
+void sim_work_begin(void)
 {
 	for (uint32_t i = 0; i < work.count; i++) {
 		work.workers[i].ended = false;
@@ -540,7 +540,31 @@ void sim_work_start(void)
 				w->io = malloc(nvh_io_size());
 				nvh_io_init(w->io);
 			}
-	begin_all();
+	sim_work_begin();
+}
+
+/* Buffers and I/Os of the dead process stay lent to it. */
+void sim_work_killed(void)
+{
+	for (uint32_t i = 0; i < work.count; i++) {
+		struct worker *w = &work.workers[i];
+
+		if (w->busy) {
+			if (op_writes(w->io->op))
+				sim_check_written(worker_nsid(w), w->io->lba, w->io->nr_blocks,
+						  w->value, w->begin, SIM_FATE_UNKNOWN);
+			sim_check_end(w->begin);
+			sim_counts.failed++;
+		}
+		w->busy = w->submitting = false;
+		w->view = NULL;
+		w->poisoned = 0;
+		memset(&w->timer, 0, sizeof(w->timer));
+		w->timer.fn = worker_fired;
+		w->buf = malloc(IO_BYTES_MAX);
+		w->io = malloc(nvh_io_size());
+		nvh_io_init(w->io);
+	}
 }
 
 bool sim_work_idle(void)
@@ -569,7 +593,7 @@ void sim_work_read_back(void)
 	work.reading_back = true;
 	for (uint32_t i = 0; i < work.count; i++)
 		work.workers[i].read_back = NVHI_NEVER;
-	begin_all();
+	sim_work_begin();
 }
 
 void sim_work_free(void)

@@ -5,6 +5,7 @@
 #include "tests/sim/world.h"
 #include "tests/sim/anawatch.h"
 #include "tests/sim/dma.h"
+#include "tests/sim/cell.h"
 
 #include <string.h>
 
@@ -90,6 +91,8 @@ void sim_world_draw(struct sim_plan *plan)
 	plan->abrupt = sim_chance(rng, 10);
 	draw_connect(plan);
 	plan->faults = draw_faults(plan);
+	if (sim_cell.on)
+		sim_cell_plan(plan);
 }
 
 /* Which links are of the other transport; by numbers of its own, so that other worlds stay. */
@@ -97,7 +100,7 @@ static void draw_transports(void)
 {
 	struct sim_rng own = {.state = sim.seed ^ 0xd3a};
 
-	bool any = sim_chance(&own, 35);
+	bool any = sim_chance(&own, 35) && !sim_cell.on;
 	unsigned int kinds = 0;
 
 	for (unsigned int i = 0; i < sim_world.plan.nr_links; i++) {
@@ -149,6 +152,9 @@ static void draw_nodes(void)
 
 		node->index = i;
 		node->ana = ana;
+		if (sim_cell.on && sim_cell.offer == SIM_OFFER_CCR)
+			node->ccr = sim_cell.later ? TL_CCR_LATER : TL_CCR_IMMEDIATE;
+		node->cqt_ms = sim_cell.on ? sim_cell.cqt_ms : 0;
 		node->nr_reactors = DRAW(1, 2);
 		for (uint32_t r = 0; r < node->nr_reactors; r++)
 			node->reactors[r] = sim_reactor_create("target");
@@ -180,6 +186,10 @@ static void draw_disks(void)
 			disk->delay_max = 300 * SIM_MS;
 		disk->delays_hold =
 			sim_world.plan.faults == 1u << SIM_FAULT_TRANSIENT && !sim_rig_wanted();
+		if (sim_cell.on) {
+			disk->slow = 30;
+			disk->delay_max = sim_cell_hold_ns();
+		}
 		sim_targets.present[i] = true;
 		sim_check_disk(disk->nsid, disk->blocks);
 	}
@@ -291,12 +301,14 @@ static void world_live(void)
 	must_come(all_well, BOOT_LIMIT, "the first connects");
 	sim_work_start();
 	sim_faults_start();
+	sim_cell_start();
 	if (sim_world.plan.abrupt) {
 		sim_run_until(sim_work_done,
 			      sim_below(sim_rng(SIM_RNG_WORLD), sim_world.plan.duration));
 		return;
 	}
 	sim_run_until(sim_work_done, sim_world.plan.duration * 2);
+	sim_cell_stop();
 	sim_faults_heal();
 	must_come(sim_work_done, MEND_LIMIT, "I/O hangs: the end of all I/O after the last fault");
 	must_come(all_well, MEND_LIMIT, "paths and namespaces after the last fault");

@@ -7,6 +7,7 @@
 
 #include <nvhost/nvhost.h>
 
+#include "tests/sim/cell.h"
 #include "tests/sim/checker.h"
 #include "tests/sim/node.h"
 
@@ -140,6 +141,10 @@ bool sim_host_fencing(void);
 struct sim_view *sim_host_view(unsigned int disk);
 /* An I/O has ended on it: it may have to close. On reactor `r`. */
 void sim_view_left(struct sim_view *view, unsigned int r);
+/* Its process is killed: nothing of it runs any more, its I/O has an unknown fate. */
+void sim_host_kill(void);
+/* Another one starts, and fences what the first had stored. */
+void sim_host_revive(void);
 /* A fault: the controller of this link is reset / disconnected (and connected again). */
 bool sim_host_reset(unsigned int link);
 bool sim_host_disconnect(unsigned int link);
@@ -147,6 +152,7 @@ bool sim_host_disconnect(unsigned int link);
 /* ---- the workload (workload.c) --------------------------------------------------------------- */
 
 void sim_work_start(void);
+void sim_work_begin(void);
 bool sim_work_done(void);
 /* No I/O is out. */
 bool sim_work_idle(void);
@@ -155,6 +161,8 @@ void sim_work_stop(void);
 /* Reads back all there is, then is done. */
 void sim_work_read_back(void);
 void sim_work_free(void);
+/* The host's process is killed; the workers go on with the next. */
+void sim_work_killed(void);
 
 /* ---- faults (faults.c) ----------------------------------------------------------------------- */
 
