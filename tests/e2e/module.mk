@@ -12,6 +12,12 @@ ifneq (,$(T))
 E2E_TESTS := $(wildcard tests/e2e/$(T) tests/e2e/$(T).sh tests/e2e/$(T).py)
 endif
 
+# The ghost-write matrix over real sockets: 36 cells, RUNS=20 runs each (CELL=neither:auto:two-paths: one).
+.PHONY: ghost-matrix
+ghost-matrix: all
+	@$(E2E_ENV) CELL=$(or $(CELL),all) RUNS=$(or $(RUNS),20) tests/e2e/ghosts.py
+HELP += ghost-matrix "ghost writes over real sockets: 36 cells, RUNS=20 runs each (CELL=neither:off:failed)"
+
 # SPDK's own rpc.py against target-lite; CI replays its recorded requests instead (rpc_replay.py).
 .PHONY: check-rpc-live
 check-rpc-live: $(B)/bin/target-lite
