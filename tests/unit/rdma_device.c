@@ -239,6 +239,10 @@ static int fake_req_notify_cq(struct ibv_cq *cq, int solicited_only)
 {
 	(void)cq;
 	CU_ASSERT_EQUAL(solicited_only, 0);
+	if (rdev.respond_when_armed) {
+		rdev_respond(rdev.respond_when_armed, 0, 0, true);
+		rdev.respond_when_armed = NULL;
+	}
 	rdev.armed = true;
 	rdev.arms++;
 	return 0;

@@ -49,6 +49,14 @@ static void rq_log(enum nvhi_log_level level, const char *component, const char 
 	snprintf(rq.log, sizeof(rq.log), "%s", line);
 }
 
+static uint64_t rq_now(const struct nvhi_clock *clock)
+{
+	(void)clock;
+	return sim.time += rq.clock_step;
+}
+
+static const struct nvhi_clock rq_clock = {.now = rq_now};
+
 /* ---- life ---------------------------------------------------------------------------------- */
 
 int rq_another(const struct rq_opts *opts)
@@ -80,7 +88,7 @@ void rq_create(const struct rq_opts *opts)
 	nvhi_log_set_hook(rq_log);
 	rdev_rdma_init();
 	sim.time = 1000;
-	setup_opts(&(struct nvhi_reactor_opts){.clock = &sim.clock});
+	setup_opts(&(struct nvhi_reactor_opts){.clock = &rq_clock});
 	CU_ASSERT_EQUAL_FATAL(
 		nvhi_addr_set(NVH_TRTYPE_RDMA, "192.0.2.1", "4420", addr, text, sizeof(text)), 0);
 	if (opts->host_traddr)

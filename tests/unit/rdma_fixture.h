@@ -57,7 +57,8 @@ struct fake_rdma {
 	size_t pin_limit;  /* bytes that may be registered; 0: any */
 	int reg_error;     /* errno of a registration beyond it */
 	int channel_error, resolve_error, route_error, qp_error, inline_error, cq_error,
-		connect_error, post_error; /* errno of the next such call */
+		connect_error, post_error;       /* errno of the next such call */
+	struct fake_capsule *respond_when_armed; /* just before the CQ is armed it completes */
 	/* what there is */
 	struct rdma_event_channel channel;
 	bool channel_open;
@@ -156,6 +157,7 @@ struct rdma_rq {
 	char why[256];
 	bool revoke_when_lost;
 	uint16_t sqhd;
+	uint64_t clock_step; /* ns that pass at each look at the clock */
 	int log_lines;
 	char log[512];
 };
