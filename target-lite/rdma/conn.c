@@ -370,6 +370,8 @@ static void conn_removed(struct tl_rdma_conn *conn)
 	tl_rdma_conn_fail(conn, "the RDMA device %s is removed",
 			  nvhi_rdma_dev_name(conn->dev->dev));
 	conn_bury_soon(conn); /* there may be no completions any more */
+	nvhi_rdma_dev_missing();
+	nvhi_timer_arm(conn_reactor(conn), &conn->tg->sweep, TL_RDMA_SWEEP_NS);
 }
 
 static void conn_event(struct nvhi_rdma_id *id, const struct rdma_cm_event *event)

@@ -27,7 +27,7 @@ static struct tl_rdma_conn *cq_conn(struct tl_rdma_dev *dev, uint32_t qp_num)
 static const char *cq_hint(enum tl_rdma_wr what, enum ibv_wc_status status)
 {
 	if (what == TL_RDMA_WR_RECV)
-		return status == IBV_WC_LOC_LEN_ERR ? " (a capsule beyond IOCCSZ)" : "";
+		return " (a capsule longer than IOCCSZ?)";
 	if (status == IBV_WC_REM_ACCESS_ERR || status == IBV_WC_REM_OP_ERR)
 		return " (the host's key or range does not allow it)";
 	if (status == IBV_WC_RETRY_EXC_ERR)

@@ -12,7 +12,7 @@
 #include "base/spec/nvmf.h"
 #include "target-lite/rdma/rdma_impl.h"
 
-#define LISTEN_RETRY_NS NVHI_NSEC_PER_SEC
+#define LISTEN_RETRY_NS (500 * NVHI_NSEC_PER_MSEC)
 
 struct tl_rdma_listener {
 	struct nvhi_rdma_id id;
@@ -146,7 +146,7 @@ static int listen_bind(struct tl_rdma_listener *rl)
 	    verbs->cm_listen(rl->id.cm_id, (int)rl->rdma->transport.opts.acceptor_backlog)) {
 		err = errno ? -errno : -EINVAL;
 		nvhi_rdma_id_destroy(&rl->id);
-		return err;
+		return err == -EADDRNOTAVAIL ? -ENODEV : err; /* no device's, or nobody's */
 	}
 	snprintf(listener->addr.trsvcid, sizeof(listener->addr.trsvcid), "%u",
 		 be16toh(verbs->cm_get_src_port(rl->id.cm_id)));
@@ -158,6 +158,8 @@ static void listen_again(struct nvhi_timer *timer)
 {
 	struct tl_rdma_listener *rl = nvhi_container_of(timer, struct tl_rdma_listener, retry);
 
+	nvhi_rdma_dev_missing();
+	nvhi_rdma_dev_sweep(rl->rdma->verbs);
 	if (listen_bind(rl) == 0)
 		nvhi_log(INFO, RDMA, "%s: its device is back: listening again", rl->name);
 	else if (nvhi_timer_arm(rl->rdma->transport.target->mgmt, timer, LISTEN_RETRY_NS))

@@ -47,11 +47,16 @@ struct tl_rdma {
 	struct tl_rdma_group **groups; /* by poll group; atomic: NULL until it has started */
 };
 
+#define TL_RDMA_SWEEP_NS (250 * NVHI_NSEC_PER_MSEC)
+#define TL_RDMA_SWEEPS   8u
+
 struct tl_rdma_group {
 	struct tl_rdma *rdma;
 	struct tl_poll_group *group;
 	struct nvhi_rdma_cm cm; /* events of this group's connections */
 	struct nvhi_list devs;  /* struct tl_rdma_dev by link */
+	struct nvhi_timer sweep; /* a device was removed: librdmacm shall let go of it */
+	uint32_t sweeps;
 	struct tl_rdma_stats stats[TL_RDMA_DEVS_MAX];
 };
 

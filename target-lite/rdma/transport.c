@@ -17,6 +17,16 @@
 
 /* ---- groups --------------------------------------------------------------------------------- */
 
+/* Some times: it takes the kernel a while, and so does the last connection. */
+static void rdma_sweep(struct nvhi_timer *timer)
+{
+	struct tl_rdma_group *tg = nvhi_container_of(timer, struct tl_rdma_group, sweep);
+
+	nvhi_rdma_dev_sweep(tg->rdma->verbs);
+	if (++tg->sweeps % TL_RDMA_SWEEPS)
+		nvhi_timer_arm(tg->group->reactor, timer, TL_RDMA_SWEEP_NS);
+}
+
 static int rdma_group_start(struct tl_transport *transport, struct tl_poll_group *group)
 {
 	struct tl_rdma_group *tg = calloc(1, sizeof(*tg));
@@ -28,6 +38,7 @@ static int rdma_group_start(struct tl_transport *transport, struct tl_poll_group
 	tg->rdma = tl_rdma_of(transport);
 	tg->group = group;
 	nvhi_list_init(&tg->devs);
+	tg->sweep.fn = rdma_sweep;
 	err = nvhi_rdma_cm_open(&tg->cm, group->reactor, text, sizeof(text));
 	if (err) {
 		nvhi_log(ERROR, RDMA, "%s: %s", group->name, text);
@@ -47,6 +58,7 @@ static void rdma_group_stop(struct tl_transport *transport, struct tl_poll_group
 		return;
 	__atomic_store_n(&tg->rdma->groups[group->index], NULL, __ATOMIC_RELEASE);
 	group->transport_data[transport->slot] = NULL;
+	nvhi_timer_cancel(group->reactor, &tg->sweep);
 	nvhi_rdma_cm_close(&tg->cm);
 	free(tg);
 }

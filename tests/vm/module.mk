@@ -11,12 +11,15 @@ VM_NEED = $(sort 6.12 $(VM_KERNELS) $(patsubst kernel=%,%,$(filter kernel=%,$(VM
 	$(sort $(patsubst rdma=%,%,$(filter rdma=siw,$(VM_WORDS))))
 # Guests at a time: each keeps a core and a half busy.
 VM_JOBS ?= 2
-VM_ENV = BIN=$(CURDIR)/$(B)/bin LIB=$(CURDIR)/$(B)/lib SRC=$(CURDIR) MODE=$(MODE) SHAPES=$(CURDIR)/$(B)/tests/vm/io_shapes TEST_LOGS=build/vm/logs JOBS=$(VM_JOBS)
+VM_ENV = BIN=$(CURDIR)/$(B)/bin LIB=$(CURDIR)/$(B)/lib SRC=$(CURDIR) MODE=$(MODE) \
+	SHAPES=$(CURDIR)/$(B)/tests/vm/io_shapes HOSTILE=$(CURDIR)/$(B)/tests/vm/rdma_hostile TEST_LOGS=build/vm/logs JOBS=$(VM_JOBS)
 
-# Programs of the tests' own, on the public API.
-VM_PROGRAMS := $(B)/tests/vm/io_shapes
-$(VM_PROGRAMS): %: %.o $(B)/lib/libnvhost.so.$(VERSION)
+# Programs of the tests' own: on the public API, and one on bare verbs.
+VM_PROGRAMS := $(B)/tests/vm/io_shapes $(B)/tests/vm/rdma_hostile
+$(B)/tests/vm/io_shapes: %: %.o $(B)/lib/libnvhost.so.$(VERSION)
 	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< -L$(B)/lib -lnvhost -Wl,-rpath,'$$ORIGIN/../../lib'
+$(B)/tests/vm/rdma_hostile: %: %.o
+	$(call say,LD,$@)$(CC) $(LDFLAGS_ALL) -o $@ $< -lrdmacm -libverbs
 
 .PHONY: check-vm vm-shell vm-setup
 vm-setup:
