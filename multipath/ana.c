@@ -23,11 +23,15 @@ uint32_t nvhi_ana_rank(uint8_t state)
 static void lane_take_ana(struct nvhi_msg *msg)
 {
 	struct nvhi_lane *lane = nvhi_container_of(msg, struct nvhi_lane, ana_msg);
+	uint8_t before;
 
 	__atomic_store_n(&lane->ana_posted, 0, __ATOMIC_RELEASE);
+	before = lane->ana;
 	lane->ana = __atomic_load_n(&lane->ana_told, __ATOMIC_ACQUIRE);
 	if (!lane->attached)
 		return;
+	if (nvhi_ana_accessible(lane->ana) && !nvhi_ana_accessible(before))
+		lane->held_since = 0;
 	lane->held_until = 0; /* the log is newer than the status that made us hold */
 	nvhi_lane_refresh(lane);
 }

@@ -16,12 +16,14 @@
 void nvhi_channel_count_usable(struct nvh_channel *channel)
 {
 	struct nvhi_lane *lane;
-	uint32_t best = UINT32_MAX;
+	uint32_t best = UINT32_MAX, before = channel->nr_usable;
+	bool good = false;
 
 	channel->nr_usable = channel->nr_chosen = 0;
 	channel->only = NULL;
 	nvhi_list_for_each(lane, &channel->lanes, link) {
 		channel->nr_usable += lane->usable;
+		good |= lane->usable && !lane->held_since;
 		if (lane->usable && nvhi_ana_rank(lane->ana) < best)
 			best = nvhi_ana_rank(lane->ana);
 	}
@@ -33,6 +35,9 @@ void nvhi_channel_count_usable(struct nvh_channel *channel)
 	}
 	if (channel->nr_chosen != 1 || channel->failover.lane)
 		channel->only = NULL;
+	nvhi_channel_path_counted(channel, good);
+	if (before && !channel->nr_usable)
+		nvhi_channel_count_waiting(channel);
 }
 
 /* Blocks that fit `bytes` (0: no limit) and a 16-bit 0's based count. */
@@ -260,6 +265,7 @@ int nvhi_channel_open(struct nvh_ns *ns, struct nvh_reactor *reactor,
 	channel->reactor = reactor;
 	channel->index = index;
 	channel->policy = &nvhi_policy_latency;
+	channel->no_path_since = nvhi_reactor_clock(reactor) ?: 1; /* 0 has a meaning */
 	channel->block_shift = ns->block_shift;
 	nvhi_list_init(&channel->lanes);
 	nvhi_list_init(&channel->waiting);

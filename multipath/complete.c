@@ -58,6 +58,7 @@ void nvhi_io_end_later(struct nvhi_io *io, int err, const struct nvh_cpl *cpl)
 
 	assert(nvhi_list_empty(&io->parts));
 	nvhi_failover_io_ends(io);
+	nvhi_io_uncount_waiting(io);
 	nvhi_list_del(&io->link);
 	nvhi_io_set_state(io, NVHI_IO_STATE_ENDED);
 	io->err = err;
@@ -89,6 +90,7 @@ void nvhi_io_fail(struct nvhi_io *io, int err, const struct nvh_cpl *cpl)
 	if (io->failed)
 		return; /* the first failure is the one to tell */
 	nvhi_failover_io_ends(io);
+	nvhi_io_uncount_waiting(io);
 	io->failed = true;
 	io->err = err;
 	if (!err)
@@ -105,16 +107,6 @@ static int lost_errno(const struct nvhi_io *io, int err)
 	if (io->expired)
 		return -ETIMEDOUT;
 	return err == -EPROTO || err == -ETIMEDOUT ? err : -ENOTCONN;
-}
-
-/* A path that refuses for longer than the controller may be lost is as good as lost. */
-static bool hold_is_over(const struct nvhi_lane *lane)
-{
-	int tmo = nvhi_ctrlr_opts(lane->ctrlr)->ctrl_loss_tmo_s;
-	uint64_t now = nvhi_reactor_now(lane->channel->reactor);
-
-	return tmo >= 0 && lane->held_since &&
-	       now - lane->held_since >= (uint64_t)tmo * NVHI_NSEC_PER_SEC;
 }
 
 static void io_repeat_from(struct nvhi_io *io, uint64_t lba)
@@ -164,12 +156,13 @@ static void part_failed(struct nvhi_io *io, struct nvhi_lane *lane, const struct
 	}
 	switch (verdict) {
 	case NVHI_VERDICT_FAILOVER:
-		if (hold_is_over(lane)) {
+		nvhi_lane_hold(lane, delay_ms);
+		nvhi_lane_ana_stale(lane);
+		/* Paths that refuse for so long are as good as none. */
+		if (nvhi_channel_no_path_over(io->channel)) {
 			nvhi_io_fail(io, err, cpl);
 			break;
 		}
-		nvhi_lane_hold(lane, delay_ms);
-		nvhi_lane_ana_stale(lane);
 		nvhi_failover_io_moved(io, lane, "path-related status");
 		io_repeat_from(io, lba);
 		break;
@@ -249,6 +242,14 @@ static void io_settle(struct nvhi_io *io, const struct nvh_cpl *cpl)
 	}
 }
 
+/* It refused commands, and now took one. */
+static void lane_trusted(struct nvhi_lane *lane)
+{
+	lane->held_since = 0;
+	if (!lane->dropped)
+		nvhi_channel_count_usable(lane->channel);
+}
+
 /* Where there is more than one lane, or one was lost. */
 static void part_good(struct nvhi_io *io, struct nvhi_lane *lane, const struct nvhi_ioq_req *r)
 {
@@ -270,7 +271,7 @@ void nvhi_part_done(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl)
 	lane->inflight--;
 	if (__builtin_expect(good, 1)) {
 		if (__builtin_expect(lane->held_since != 0, 0))
-			lane->held_since = 0;
+			lane_trusted(lane);
 		if (!io->channel->only)
 			part_good(io, lane, r);
 		io->pub.result = nvh_cpl_result64(cpl);

@@ -14,6 +14,7 @@
  *	complete.c	parts coming back
  *	fence*.c	commands of unknown fate (fence.h)
  *	requeue.c	I/O that waits: for a path, for room, for a retry delay
+ *	nopath.c	how long and how much I/O waits for a path
  *	relay.c		I/O from a reactor that has no queue
  *	failover.c	the record of each loss of a path
  *	timer.c		deadlines, retry delays and holds of one channel; cancel
@@ -37,6 +38,7 @@ struct nvhi_mp_subsys {
 	struct nvhi_list ctrlrs; /* struct nvhi_mp_ctrlr.link */
 	struct nvhi_list heads;	 /* struct nvh_ns.link, in order of NSID */
 	const struct nvhi_policy *policy;
+	struct nvhi_no_path no_path;
 	uint32_t nr_refs;	 /* controllers and heads */
 	uint32_t nr_refused;	 /* paths that do not fit */
 	int instance;
@@ -60,6 +62,8 @@ struct nvh_ns {
 	uint32_t nr_paths;
 	uint32_t nsid;
 	bool announced, removed;
+	bool no_path_own; /* set for this namespace alone */
+	struct nvhi_no_path no_path;
 	struct nvhi_ns_data data;  /* of the last path that told */
 	struct nvhi_ns_snapshot snapshot;
 	char name[48];
@@ -70,6 +74,9 @@ struct nvh_ns {
 	uint32_t refused_ops;	   /* atomic, NVHI_NS_OP... */
 	uint32_t max_transfer;	   /* atomic: bytes, of every path */
 	int no_path_err;	   /* atomic: 0 I/O without a path waits, else it fails with this */
+	uint64_t no_path_ns;	   /* atomic: ... for so long; nopath.c */
+	uint64_t no_path_max;	   /* atomic: bytes, 0: no limit */
+	uint64_t waiting_bytes;	   /* atomic: of all channels, for want of a path */
 	struct nvhi_fence_map *fence_map; /* home's: what the channels were told; fence.h */
 	uint8_t *usable;	   /* atomic, one a reactor of mp: paths with a queue there */
 };
@@ -170,6 +177,8 @@ struct nvh_channel {
 	const struct nvhi_fence_map *fences; /* NULL: no write need wait; fence.h */
 	uint32_t index;		/* of its reactor in the host's */
 	bool closed;
+	bool was_good, no_path_told; /* nopath.c */
+	uint64_t no_path_since; /* 0: there is a good path */
 	struct nvhi_list lanes;
 	struct nvhi_list waiting;   /* by seq */
 	struct nvhi_list delayed;   /* by due */
@@ -317,6 +326,22 @@ void nvhi_io_wait(struct nvhi_io *io);
 void nvhi_io_delay(struct nvhi_io *io, uint32_t delay_ms);
 /* Issues what waits, in order, as far as it goes; fails it where there is no hope. */
 void nvhi_channel_drain(struct nvh_channel *channel);
+
+/* ---- nopath.c ------------------------------------------------------------------------------- */
+
+const struct nvhi_no_path *nvhi_head_no_path(const struct nvh_ns *head);
+/* Returns whether the bound has changed. Home. */
+bool nvhi_head_publish_no_path(struct nvh_ns *head);
+/* Whether there is a usable path now that does not refuse each command. */
+void nvhi_channel_path_counted(struct nvh_channel *channel, bool good);
+/* No path can be used: 0 when I/O may wait (the timer is set), else what it fails with. */
+int nvhi_channel_no_path(struct nvh_channel *channel);
+bool nvhi_channel_no_path_over(const struct nvh_channel *channel);
+/* An I/O waits for want of a path, or does not any more; what of it fits. */
+void nvhi_io_count_waiting(struct nvhi_io *io);
+void nvhi_io_uncount_waiting(struct nvhi_io *io);
+void nvhi_channel_count_waiting(struct nvh_channel *channel);
+bool nvhi_io_fits_waiting(const struct nvhi_io *io);
 
 /* ---- relay.c -------------------------------------------------------------------------------- */
 

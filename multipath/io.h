@@ -65,6 +65,7 @@ struct nvhi_io {
 	uint32_t fence_waits;	/* those that must be proven dead before it is repeated */
 	uint64_t fence_token;	/* 0: no part of it ever had an unknown fate; see fence_io.c */
 	struct nvhi_list fence_ranges; /* struct nvhi_fence_range.io_link; with a token */
+	uint64_t waiting_bytes;	/* counted in its namespace; nopath.c */
 	uint32_t moved;		/* the watch that follows it; see failover.h */
 	bool timed;		/* its deadline is watched */
 	bool failed;		/* err or cpl tells; no further part is issued */

@@ -96,6 +96,21 @@ int nvhi_mp_set_policy(struct nvhi_mp *mp, const char *subnqn, const char *name)
 bool nvhi_mp_policy_known(const char *name);
 const char *nvhi_ns_policy(const struct nvh_ns *ns);
 
+/* How long I/O waits where no path can be used, and how many bytes of it. */
+#define NVHI_NO_PATH_MAX_S 86400u
+struct nvhi_no_path {
+	uint64_t wait_ns;   /* 0: it fails; NVHI_NEVER: as long as there is a controller */
+	uint64_t max_bytes; /* of what waits in a namespace; 0: no limit */
+	bool until_loss;    /* instead of wait_ns: as long as the most patient controller is tried */
+};
+/* "fail", "queue:SECONDS", "queue", NULL (until ctrl-loss). -EINVAL. */
+int nvhi_no_path_parse(const char *text, struct nvhi_no_path *ret_setting);
+/* For all namespaces of a subsystem, or for one. -ENOENT: no such subsystem. */
+int nvhi_mp_set_no_path(struct nvhi_mp *mp, const char *subnqn, const struct nvhi_no_path *setting);
+void nvhi_mp_ns_set_no_path(struct nvh_ns *ns, const struct nvhi_no_path *setting);
+/* What is in force: NVHI_NEVER as long as there is a controller. */
+uint64_t nvhi_ns_no_path_wait(const struct nvh_ns *ns);
+
 /* An association that an earlier process left: no write to its subsystem before it is fenced. `mode`
  * is an enum nvhi_write_fence; name is for the log. -ENOMEM. */
 int nvhi_mp_fence_earlier(struct nvhi_mp *mp, const struct nvhi_assoc *assoc, uint8_t mode,

@@ -294,13 +294,16 @@ void nvhi_head_policy(struct nvh_ns *head)
 {
 	const struct nvhi_path *path;
 	int err = -ENOTCONN;
+	bool changed;
 
 	if (head->removed)
 		return;
 	nvhi_list_for_each(path, &head->paths, head_link)
 		if (!path->mpc->fast_fail)
 			err = 0;
-	if (__atomic_exchange_n(&head->no_path_err, err, __ATOMIC_ACQ_REL) != err && err)
+	changed = nvhi_head_publish_no_path(head);
+	if ((__atomic_exchange_n(&head->no_path_err, err, __ATOMIC_ACQ_REL) != err && err) ||
+	    changed)
 		nvhi_head_kick(head);
 }
 

@@ -75,6 +75,7 @@ static void relay_on_arrival(struct nvhi_msg *msg)
 void nvhi_io_relay(struct nvhi_io *io)
 {
 	nvhi_failover_io_ends(io);
+	nvhi_io_uncount_waiting(io);
 	io->origin = io->channel;
 	io->returned = io->recalled = false;
 	io->state =

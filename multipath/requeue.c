@@ -17,6 +17,8 @@ void nvhi_io_wait(struct nvhi_io *io)
 		at = at->prev;
 	nvhi_list_insert(at, &io->link);
 	nvhi_io_set_state(io, NVHI_IO_STATE_WAITING);
+	if (!channel->nr_usable)
+		nvhi_io_count_waiting(io);
 }
 
 void nvhi_io_delay(struct nvhi_io *io, uint32_t delay_ms)
@@ -81,6 +83,7 @@ void nvhi_channel_drain(struct nvh_channel *channel)
 		if (err)
 			break;
 		nvhi_list_del(&io->link);
+		nvhi_io_uncount_waiting(io);
 		nvhi_io_set_state(io, NVHI_IO_STATE_ISSUED);
 	}
 	if (err != -ENOTCONN && (nvhi_list_empty(&channel->fenced) || channel->nr_usable))
@@ -89,7 +92,7 @@ void nvhi_channel_drain(struct nvh_channel *channel)
 		channel_relay_waiting(channel);
 		return;
 	}
-	err = __atomic_load_n(&channel->ns->no_path_err, __ATOMIC_ACQUIRE);
+	err = nvhi_channel_no_path(channel);
 	if (err) {
 		channel_fail_waiting(channel, err);
 		nvhi_channel_fail_fenced(channel, err);

@@ -118,9 +118,11 @@ static int submit_without_lane(struct nvh_channel *channel, struct nvhi_io *io)
 		nvhi_io_relay(io);
 		return 0;
 	}
-	err = __atomic_load_n(&channel->ns->no_path_err, __ATOMIC_ACQUIRE);
+	err = nvhi_channel_no_path(channel);
 	if (err)
 		return err;
+	if (!nvhi_io_fits_waiting(io))
+		return -ENOBUFS;
 	channel->outstanding++;
 	nvhi_io_wait(io);
 	if (io->pub.deadline_ns)
@@ -154,13 +156,16 @@ int nvhi_channel_submit(struct nvh_channel *channel, struct nvh_io *pub)
 	io->fence_token = 0;
 	io->delay_ms = 0;
 	io->moved = 0;
+	io->waiting_bytes = 0;
 	io->failed = io->canceled = io->expired = io->timed = false;
 	if (__builtin_expect(channel->fences != NULL, 0) && nvhi_fence_blocks(channel, io)) {
 		submit_fenced(channel, io);
 		return 0;
 	}
 	err = nvhi_list_empty(&channel->waiting) ? nvhi_io_issue(io) : -EAGAIN;
-	if (__builtin_expect(err == -ENOTCONN && nvhi_list_empty(&io->parts), 0))
+	if (__builtin_expect(err && nvhi_list_empty(&io->parts) &&
+				     (err == -ENOTCONN || !channel->nr_usable),
+			     0))
 		return submit_without_lane(channel, io);
 	channel->outstanding++;
 	if (__builtin_expect(!err, 1))

@@ -70,6 +70,7 @@ static struct nvhi_mp_subsys *subsys_create(struct nvhi_mp *mp, const char *nqn,
 	nvhi_list_init(&subsys->ctrlrs);
 	nvhi_list_init(&subsys->heads);
 	subsys->policy = &nvhi_policy_latency;
+	subsys->no_path = (struct nvhi_no_path){.wait_ns = NVHI_NEVER, .until_loss = true};
 	if (instance < 0 || instance_is_taken(mp, instance))
 		for (instance = 0; instance_is_taken(mp, instance);)
 			instance++;

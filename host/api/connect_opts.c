@@ -150,6 +150,26 @@ static int opts_names(const struct nvh_host *host, const struct nvh_connect_opts
 	return 0;
 }
 
+/* "queue" promises for ever: nothing may be set that ends it. */
+static int opts_no_path(const struct nvh_connect_opts *o, int *ctrl_loss_tmo_s, char *errbuf,
+			size_t errbuf_len)
+{
+	struct nvhi_no_path setting;
+
+	if (nvhi_no_path_parse(o->no_path, &setting))
+		return refuse("no-path \"%.32s\": not fail, queue:SECONDS (0 to %u) or queue", o->no_path,
+			      NVHI_NO_PATH_MAX_S);
+	if (o->no_path_bytes && !o->no_path)
+		return refuse("no-path-bytes without no-path: say what waits");
+	if (!o->no_path || setting.wait_ns != NVHI_NEVER)
+		return 0;
+	if (o->fast_io_fail_tmo_s >= 0)
+		return refuse("no-path queue and fast_io_fail_tmo %d contradict each other",
+			      o->fast_io_fail_tmo_s);
+	*ctrl_loss_tmo_s = -1;
+	return 0;
+}
+
 int nvhi_api_connect_opts(struct nvh_host *host, const struct nvh_connect_opts *opts,
 			  struct nvhi_ctrlr_opts *ret_inner, char *errbuf, size_t errbuf_len)
 {
@@ -171,6 +191,8 @@ int nvhi_api_connect_opts(struct nvh_host *host, const struct nvh_connect_opts *
 		err = opts_names(host, &o, &in.transport, errbuf, errbuf_len);
 	if (!err)
 		err = opts_fence(&o, discovery, &in.write_fence, errbuf, errbuf_len);
+	if (!err)
+		err = opts_no_path(&o, &o.ctrl_loss_tmo_s, errbuf, errbuf_len);
 	if (err)
 		return err;
 	in.transport.kato_ms = o.keep_alive_tmo_ms;

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <nvhost/ns.h>
+
 #include "base/fork.h"
 #include "base/log.h"
 #include "host/api/host.h"
@@ -316,12 +318,17 @@ err_free:
 	return err;
 }
 
-/* A caller built before there was a choice of policies has none to tell. */
-static const char *opts_policy(const struct nvh_connect_opts *opts)
+/* What is said of the subsystem. A caller built before there was a choice has none to tell. */
+static void connect_subsys(struct nvh_host *host, const struct nvh_connect_opts *opts,
+			   const char *subnqn)
 {
-	size_t end = offsetof(struct nvh_connect_opts, policy) + sizeof(opts->policy);
+	struct nvh_connect_opts o = {0};
 
-	return opts->size >= end ? opts->policy : NULL;
+	memcpy(&o, opts, opts->size < sizeof(o) ? opts->size : sizeof(o));
+	if (o.policy)
+		nvhi_mp_set_policy(&host->mp, subnqn, o.policy);
+	if (o.no_path)
+		nvh_subsys_set_no_path(host, subnqn, o.no_path, o.no_path_bytes);
 }
 
 int nvh_connect(struct nvh_host *host, const struct nvh_connect_opts *opts, nvh_connect_fn done,
@@ -352,8 +359,8 @@ int nvh_connect(struct nvh_host *host, const struct nvh_connect_opts *opts, nvh_
 		return -EALREADY;
 	}
 	err = nvhi_api_connect(host, &inner, opts->name, done, arg, errbuf, errbuf_len, &ctrlr);
-	if (!err && !ctrlr->discovery && opts_policy(opts))
-		nvhi_mp_set_policy(&host->mp, inner.transport.subnqn, opts_policy(opts));
+	if (!err && !ctrlr->discovery)
+		connect_subsys(host, opts, inner.transport.subnqn);
 	return err;
 }
 

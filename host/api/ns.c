@@ -116,6 +116,37 @@ int nvh_subsys_set_policy(struct nvh_host *host, const char *subnqn, const char 
 	return nvhi_mp_set_policy(&host->mp, subnqn, policy);
 }
 
+int nvh_subsys_set_no_path(struct nvh_host *host, const char *subnqn, const char *no_path,
+			   uint64_t max_bytes)
+{
+	struct nvhi_no_path setting;
+
+	if (nvhi_forked())
+		return -EPERM;
+	if (nvhi_no_path_parse(no_path, &setting))
+		return -EINVAL;
+	setting.max_bytes = max_bytes;
+	return nvhi_mp_set_no_path(&host->mp, subnqn, &setting);
+}
+
+int nvh_ns_set_no_path(struct nvh_ns *ns, const char *no_path, uint64_t max_bytes)
+{
+	struct nvhi_no_path setting;
+
+	if (nvhi_forked())
+		return -EPERM;
+	if (nvhi_no_path_parse(no_path, &setting))
+		return -EINVAL;
+	setting.max_bytes = max_bytes;
+	nvhi_mp_ns_set_no_path(ns, &setting);
+	return 0;
+}
+
+uint64_t nvh_ns_no_path_ns(const struct nvh_ns *ns)
+{
+	return nvhi_ns_no_path_wait(ns);
+}
+
 int nvh_ns_path_info(const struct nvh_ns *ns, unsigned int index, struct nvh_path_info *ret_info)
 {
 	struct nvh_path_info info;

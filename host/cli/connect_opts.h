@@ -26,6 +26,11 @@
 			   "path selection: latency (default), round-robin, queue-depth, numa"),   \
 		NVC_STRING("write-fence", 0, "MODE", &(p).write_fence,                             \
 			   "writes of a lost connection: auto (default), strict, off"),            \
+		NVC_STRING("no-path", 0, "WHAT", &(p).no_path,                                     \
+			   "I/O without a usable path: fail, queue:SECONDS, queue (default: waits " \
+			   "for ctrl-loss-tmo)"),                                                  \
+		NVC_NUMBER("no-path-bytes", 0, U64, &(p).no_path_bytes,                            \
+			   "at most so many bytes of it wait a namespace (default 0: no limit)"),  \
 		NVC_STRING("dhchap-secret", 'S', "STR", &(p).dhchap_secret,                        \
 			   "authentication key (not supported yet)"),                              \
 		NVC_NUMBER("nr-io-queues", 'i', U32, &(p).nr_io_queues,                            \

@@ -27,6 +27,9 @@ const struct nvhi_json_field nvd_params_fields[] = {
 	      .help = "path selection: latency, round-robin, queue-depth, numa"),
 	PARAM(write_fence, STRING, .max_len = 7,
 	      .help = "writes of a lost connection: auto, strict, off"),
+	PARAM(no_path, STRING, .max_len = 31,
+	      .help = "I/O without a usable path: fail, queue:SECONDS, queue"),
+	PARAM(no_path_bytes, U64, .help = "at most so much of it waits, 0: no limit"),
 	PARAM(nr_io_queues, U32, .max = 1024, .help = "0: one a reactor"),
 	PARAM(nr_write_queues, U32, .max = 1024),
 	PARAM(nr_poll_queues, U32, .max = 1024),
@@ -98,6 +101,10 @@ static int params_add(struct json_object *object, const struct nvhi_json_field *
 		if (!memcmp(at, def, sizeof(int32_t)))
 			return 0;
 		return nvhi_json_add_i64(object, field->name, *(const int32_t *)at);
+	case NVHI_JSON_U64:
+		if (!memcmp(at, def, sizeof(uint64_t)))
+			return 0;
+		return nvhi_json_add_u64(object, field->name, *(const uint64_t *)at);
 	case NVHI_JSON_DOUBLE:
 		if (!memcmp(at, def, sizeof(double)))
 			return 0;
@@ -227,6 +234,8 @@ int nvd_params_to_opts(const struct nvd_params *params, struct nvh_connect_opts 
 	opts.name = params->name;
 	opts.policy = params->policy;
 	opts.write_fence = params->write_fence;
+	opts.no_path = params->no_path;
+	opts.no_path_bytes = params->no_path_bytes;
 	opts.nr_io_queues = params->nr_io_queues;
 	opts.queue_size = params->queue_size;
 	if (params->has_keep_alive_tmo)

@@ -15,7 +15,8 @@ struct nvd_params {
 	const char *transport, *traddr, *trsvcid, *nqn;
 	const char *host_traddr, *host_iface, *hostnqn, *hostid;
 	const char *dhchap_secret, *dhchap_ctrl_secret;
-	const char *name, *policy, *write_fence;
+	const char *name, *policy, *write_fence, *no_path;
+	uint64_t no_path_bytes;
 	uint32_t nr_io_queues, nr_write_queues, nr_poll_queues, queue_size;
 	uint32_t keep_alive_tmo;
 	double reconnect_delay; /* 0: from 100 ms up to 10 s */

@@ -44,6 +44,11 @@ struct nvh_connect_opts {
 				    * "round-robin", "queue-depth", "numa"; NULL: leave it */
 	const char *write_fence;   /* what becomes of writes whose connection was lost before they were
 				    * answered (docs/multipath.md): "auto" (NULL), "strict", "off" */
+	const char *no_path;	   /* I/O of the subsystem without a usable path: "fail", "queue:SECONDS",
+				    * "queue" (and then ctrl_loss_tmo is -1); NULL: leave it; at first it
+				    * waits until ctrl_loss_tmo */
+	uint64_t no_path_bytes;	   /* with no_path: at most so much of it a namespace, more is refused
+				    * with -ENOBUFS; 0: no limit */
 };
 void nvh_connect_opts_init(struct nvh_connect_opts *opts, size_t size);
 

@@ -86,12 +86,13 @@ void nvh_io_init(struct nvh_io *io);
  * namespace as it is now; -EINVAL: no blocks, a range that overflows, iov shorter than the blocks,
  * unknown op, a passthrough command that is fused or whose data goes both ways; -ENOTSUP: the
  * namespace cannot do this (metadata buffers included); -EROFS; -ENODEV: the namespace is gone;
- * -ENOTCONN: no path, and fast_io_fail_tmo has run out; -EPERM.
+ * -ENOTCONN: no path, and no-path or fast_io_fail_tmo lets nothing wait; -ENOBUFS: no path, and as much
+ * waits as no-path allows; -EPERM.
  *
  * I/O of any size: what exceeds a path's limits is sent in parts. Without a usable path it waits, in the
  * order of submission, and leaves within the turn in which one returns; a lost connection repeats what
  * was out, except passthrough that was sent. It fails with -ENOTCONN when the last controller is
- * disconnected or given up (ctrl_loss_tmo, fast_io_fail_tmo), with -ENODEV when the namespace was
+ * disconnected or given up (ctrl_loss_tmo, fast_io_fail_tmo), when it has waited as long as no-path allows, with -ENODEV when the namespace was
  * removed. Transient statuses without Do Not Retry are repeated after their Command Retry Delay, five
  * times at most. No allocation, no lock, no syscall. NVM Command Set Specification 1.1, section 3.3. */
 int nvh_submit(struct nvh_channel *channel, struct nvh_io *io);

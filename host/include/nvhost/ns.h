@@ -46,7 +46,6 @@ void nvh_ns_put(struct nvh_ns *ns);
  * are reactors: the first of the host's reactors get them). Any thread, while the host lives. */
 bool nvh_ns_reactor_usable(const struct nvh_ns *ns, const struct nvh_reactor *reactor);
 
-/* Set size before the call: only so many bytes are written. */
 /* The path-selection policy of the namespace's subsystem: "latency", "round-robin", "queue-depth",
  * "numa". Static text. */
 const char *nvh_ns_policy(const struct nvh_ns *ns);
@@ -54,6 +53,19 @@ const char *nvh_ns_policy(const struct nvh_ns *ns);
  * policy; -ENOENT: no such subsystem. Not sent to the controller: it is the host's choice. */
 int nvh_subsys_set_policy(struct nvh_host *host, const char *subnqn, const char *policy);
 
+/* What I/O does that finds no usable path, whatever took the paths away (connections lost, ANA states,
+ * statuses that refuse each command): "fail": it ends at once; "queue:SECONDS": it waits until the
+ * namespace was so long without one; "queue": as long as it has a controller; NULL: until
+ * ctrl_loss_tmo. At most max_bytes of it wait in a namespace, more is refused with -ENOBUFS (0: no
+ * limit). Takes effect for what waits now, too. For all namespaces of a subsystem, or for one.
+ * -EINVAL: no such word; -ENOENT: no such subsystem. */
+int nvh_subsys_set_no_path(struct nvh_host *host, const char *subnqn, const char *no_path,
+			   uint64_t max_bytes);
+int nvh_ns_set_no_path(struct nvh_ns *ns, const char *no_path, uint64_t max_bytes);
+/* Nanoseconds that I/O of this namespace waits for a path; UINT64_MAX: as long as it has a controller. */
+uint64_t nvh_ns_no_path_ns(const struct nvh_ns *ns);
+
+/* Set size before the call: only so many bytes are written. */
 struct nvh_path_info {
 	size_t size;
 	struct nvh_ctrlr *ctrlr;
