@@ -327,5 +327,5 @@ bool nvhi_ns_reactor_usable(const struct nvh_ns *ns, const struct nvh_reactor *r
 {
 	uint32_t index = mp_reactor_index(ns->mp, reactor);
 
-	return index < ns->mp->nr_reactors && __atomic_load_n(&ns->usable[index], __ATOMIC_RELAXED);
+	return index < ns->mp->nr_reactors && (__atomic_load_n(&ns->usable[index], __ATOMIC_RELAXED) & NVHI_HERE_QUEUE);
 }

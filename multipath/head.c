@@ -147,21 +147,30 @@ static uint32_t head_refused_ops(const struct nvh_ns *head, const struct nvh_ns_
 	return refused;
 }
 
-/* Channels whose reactor lost its queue have to hear of it. */
+/* Channels whose reactor has no path any more, or whose home has one again, hear of it. */
 static void head_publish_usable(struct nvh_ns *head)
 {
 	const struct nvhi_path *path;
-	bool lost = false;
+	bool changed = false, now = false;
 
 	for (uint32_t i = 0; i < head->mp->nr_reactors; i++) {
 		uint8_t usable = 0;
 
-		nvhi_list_for_each(path, &head->paths, head_link)
-			if (i < nvhi_ctrlr_caps(path->mpc->ctrlr)->nr_io_queues)
-				usable = 1;
-		lost |= __atomic_exchange_n(&head->usable[i], usable, __ATOMIC_RELAXED) > usable;
+		nvhi_list_for_each(path, &head->paths, head_link) {
+			if (i >= nvhi_ctrlr_caps(path->mpc->ctrlr)->nr_io_queues)
+				continue;
+			usable |= NVHI_HERE_QUEUE;
+			if (path->mpc->live && nvhi_ana_accessible(path->ana))
+				usable |= NVHI_HERE_NOW;
+		}
+		now |= usable & NVHI_HERE_NOW;
+		changed |=
+			__atomic_exchange_n(&head->usable[i], usable, __ATOMIC_RELAXED) != usable;
 	}
-	if (lost && !head->removed)
+	if (now != !head->no_path_since)
+		__atomic_store_n(&head->no_path_since, now ? 0 : nvhi_reactor_now(head->mp->home),
+				 __ATOMIC_RELAXED);
+	if (changed && !head->removed)
 		nvhi_head_kick(head);
 }
 

@@ -76,9 +76,12 @@ struct nvh_ns {
 	int no_path_err;	   /* atomic: 0 I/O without a path waits, else it fails with this */
 	uint64_t no_path_ns;	   /* atomic: ... for so long; nopath.c */
 	uint64_t no_path_max;	   /* atomic: bytes, 0: no limit */
+	uint64_t no_path_since;	   /* atomic: no path is live and accessible; 0: one is */
 	uint64_t waiting_bytes;	   /* atomic: of all channels, for want of a path */
 	struct nvhi_fence_map *fence_map; /* home's: what the channels were told; fence.h */
-	uint8_t *usable;	   /* atomic, one a reactor of mp: paths with a queue there */
+	uint8_t *usable;	   /* atomic, one a reactor of mp, bits: */
+#define NVHI_HERE_QUEUE 1u	   /* a path has a queue there */
+#define NVHI_HERE_NOW	2u	   /* and is live and accessible */
 };
 
 /* nvh_ns.refused_ops: a bit an operation; which of them because it is read-only; all. */
@@ -345,7 +348,7 @@ bool nvhi_io_fits_waiting(const struct nvhi_io *io);
 
 /* ---- relay.c -------------------------------------------------------------------------------- */
 
-/* Its reactor has no queue to this namespace, home has one. */
+/* Its reactor has no path to this namespace now, home has one. */
 bool nvhi_channel_must_relay(const struct nvh_channel *channel);
 void nvhi_io_relay(struct nvhi_io *io);
 /* A relayed io ends, at home. */

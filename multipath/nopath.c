@@ -6,13 +6,14 @@
  * and tells it in words that the channels' reactors read; these do the rest.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "multipath/head.h"
 
-/* A channel that was just opened has its paths on the way to it. */
+/* A channel that was just opened has its paths on the way to it, unless home knows of none. */
 #define NO_PATH_OPENING_NS NVHI_NSEC_PER_SEC
 
 /* ---- the setting ------------------------------------------------------------------------------- */
@@ -123,13 +124,16 @@ void nvhi_channel_path_counted(struct nvh_channel *channel, bool good)
 
 static uint64_t no_path_due(const struct nvh_channel *channel)
 {
-	uint64_t wait = __atomic_load_n(&channel->ns->no_path_ns, __ATOMIC_ACQUIRE);
+	uint64_t wait = __atomic_load_n(&channel->ns->no_path_ns, __ATOMIC_ACQUIRE), since;
 
 	if (!channel->no_path_since || wait == NVHI_NEVER)
 		return NVHI_NEVER;
-	if (!channel->was_good && wait < NO_PATH_OPENING_NS)
+	since = __atomic_load_n(&channel->ns->no_path_since, __ATOMIC_RELAXED);
+	if (channel->was_good || !since)
+		since = channel->no_path_since;
+	if (!channel->was_good && since == channel->no_path_since && wait < NO_PATH_OPENING_NS)
 		wait = NO_PATH_OPENING_NS;
-	return channel->no_path_since + wait;
+	return since + wait;
 }
 
 bool nvhi_channel_no_path_over(const struct nvh_channel *channel)
@@ -151,12 +155,9 @@ int nvhi_channel_no_path(struct nvh_channel *channel)
 	}
 	if (!channel->no_path_told)
 		nvhi_log(WARN, MPATH,
-			 "%s: no usable path for %.1f s on %s: I/O fails until one returns "
-			 "(no-path, ctrl-loss-tmo)",
-			 channel->ns->name,
-			 (double)(nvhi_reactor_now(channel->reactor) - channel->no_path_since) /
-				 (double)NVHI_NSEC_PER_SEC,
-			 nvhi_reactor_name(channel->reactor));
+			 "%s: no usable path within %" PRIu64 " s: I/O fails until one returns "
+			 "(no-path, ctrl-loss-tmo, fast_io_fail_tmo)",
+			 channel->ns->name, (uint64_t)(nvhi_ns_no_path_wait(channel->ns) / NVHI_NSEC_PER_SEC));
 	channel->no_path_told = true;
 	return -ENOTCONN;
 }

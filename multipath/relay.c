@@ -1,6 +1,6 @@
 /*
- * I/O from a reactor that has no queue: a controller may grant fewer queues than there are
- * reactors, after a reconnect too. Such I/O travels as a message to the home reactor, which always
+ * I/O from a reactor that has no path: a controller may grant fewer queues than there are reactors,
+ * after a reconnect too, and another one, with more queues, may be lost. Such I/O travels as a message to the home reactor, which always
  * has one, goes out through a channel there, and comes back as a message. Slower by two hops, but
  * it ends; the fast path pays one branch. Half of this runs on the channel's reactor, half on home,
  * as marked.
@@ -15,8 +15,8 @@ bool nvhi_channel_must_relay(const struct nvh_channel *channel)
 	const struct nvh_ns *ns = channel->ns;
 
 	return channel->index != 0 &&
-	       !__atomic_load_n(&ns->usable[channel->index], __ATOMIC_RELAXED) &&
-	       __atomic_load_n(&ns->usable[0], __ATOMIC_RELAXED);
+	       !(__atomic_load_n(&ns->usable[channel->index], __ATOMIC_RELAXED) & NVHI_HERE_NOW) &&
+	       (__atomic_load_n(&ns->usable[0], __ATOMIC_RELAXED) & NVHI_HERE_NOW);
 }
 
 /* The channel's reactor: both messages are back. */
@@ -60,7 +60,7 @@ static void relay_on_arrival(struct nvhi_msg *msg)
 	if (!origin->relay) {
 		err = nvhi_channel_open(origin->ns, origin->ns->mp->home, &origin->relay);
 		if (!err)
-			nvhi_log(INFO, MPATH, "%s: %s has no queue, its I/O goes through %s",
+			nvhi_log(INFO, MPATH, "%s: %s has no path, its I/O goes through %s",
 				 origin->ns->name, nvhi_reactor_name(origin->reactor),
 				 nvhi_reactor_name(origin->ns->mp->home));
 	}

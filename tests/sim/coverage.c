@@ -77,12 +77,12 @@ static void print_ios(void)
 	for (int i = 0; i < SIM_OPS; i++)
 		printf(" %s %llu%s", names[i], (unsigned long long)sim_counts.ios[i],
 		       i < SIM_OPS - 1 ? "," : "\n");
-	printf("ended   good %llu, failed %llu, refused %llu, canceled %llu, timed out %llu; "
+	printf("ended   good %llu, failed %llu, refused %llu, canceled %llu, timed out %llu, without a path %llu; "
 	       "blocks "
 	       "read and checked %llu\n",
 	       (unsigned long long)sim_counts.good, (unsigned long long)sim_counts.failed,
 	       (unsigned long long)sim_counts.refused, (unsigned long long)sim_counts.canceled,
-	       (unsigned long long)sim_counts.timed_out,
+	       (unsigned long long)sim_counts.timed_out, (unsigned long long)sim_counts.no_path,
 	       (unsigned long long)sim_counts.blocks_read);
 }
 

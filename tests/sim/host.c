@@ -266,7 +266,10 @@ static void link_connect(unsigned int link)
 				       why, sizeof(why), &h.ctrlrs[link]);
 	if (err)
 		sim_fail("connect of link %u: %s", link, why);
-	else if (sim_visitors_impatient())
+	nvhi_mp_set_policy(&h.host->mp, SIM_NQN, opts.policy);
+	if (opts.no_path)
+		nvh_subsys_set_no_path(h.host, SIM_NQN, opts.no_path, 0);
+	if (!err && sim_visitors_impatient())
 		nvh_disconnect(h.ctrlrs[link], NULL, NULL);
 }
 

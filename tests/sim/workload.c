@@ -199,6 +199,14 @@ static bool recently(uint64_t when, uint64_t since)
 	return when && when + GRACE > since;
 }
 
+static bool had_good_path(const struct worker *w)
+{
+	for (unsigned int link = 0; link < sim_world.plan.nr_links; link++)
+		if (sim_world.good_since[link] <= w->submitted)
+			return true;
+	return false;
+}
+
 /* Whether the world gives a reason for this. */
 static bool excused(const struct worker *w, int err, const struct nvh_cpl *cpl)
 {
@@ -213,8 +221,12 @@ static bool excused(const struct worker *w, int err, const struct nvh_cpl *cpl)
 	case -ERANGE:
 		return recently(changed, since);
 	case -ENOTCONN:
-		return recently(sim_world.lost_at, since) ||
-		       sim_world.plan.connect.fast_io_fail_tmo_s >= 0;
+		if (recently(sim_world.lost_at, since) ||
+		    sim_world.plan.connect.fast_io_fail_tmo_s >= 0)
+			return true;
+		sim_counts.no_path++;
+		return (sim_world.no_path_ends || sim_world.plan.connect.ctrl_loss_tmo_s < 600) &&
+		       !had_good_path(w);
 	case -ECANCELED:
 		return w->cancel_asked;
 	case -ETIMEDOUT:
@@ -225,7 +237,8 @@ static bool excused(const struct worker *w, int err, const struct nvh_cpl *cpl)
 		return false;
 	}
 	if (nvh_cpl_sct(cpl) == NVH_SCT_PATH) /* refused for as long as a controller may be lost */
-		return sim_world.plan.connect.ctrl_loss_tmo_s < 600 &&
+		return (sim_world.plan.connect.ctrl_loss_tmo_s < 600 ||
+			sim_world.plan.connect.fast_io_fail_tmo_s >= 0 || sim_world.no_path_ends) &&
 		       (sim_world.plan.faults & 1u << SIM_FAULT_ANA || sim_rig_wanted());
 	switch (nvh_cpl_code(cpl)) {
 	case NVH_ST_COMPARE_FAILED:
@@ -296,14 +309,6 @@ static uint64_t good_path_promise(void)
 	for (uint32_t i = 0; i < sim_targets.nr_nodes && (plan->faults & changes); i++)
 		ms += sim_targets.nodes[i].topts.stall_ms;
 	return ms * SIM_MS;
-}
-
-static bool had_good_path(const struct worker *w)
-{
-	for (unsigned int link = 0; link < sim_world.plan.nr_links; link++)
-		if (sim_world.good_since[link] <= w->submitted)
-			return true;
-	return false;
 }
 
 static void judge_time(const struct worker *w)

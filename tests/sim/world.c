@@ -110,6 +110,20 @@ static void draw_transports(void)
 	sim_counts.transports[kinds]++;
 }
 
+/* How long I/O waits for a path; by numbers of its own. */
+static void draw_no_path(void)
+{
+	struct sim_rng own = {.state = sim.seed ^ 0x90aa7};
+	struct nvh_connect_opts *o = &sim_world.plan.connect;
+
+	if (!sim_chance(&own, 25))
+		return;
+	o->no_path = ((const char *const[]){"fail", "queue:1", "queue"})[sim_below(&own, 3)];
+	sim_world.no_path_ends = strcmp(o->no_path, "queue") != 0;
+	if (!sim_world.no_path_ends)
+		o->fast_io_fail_tmo_s = -1;
+}
+
 static void draw_links(void)
 {
 	struct sim_rng *rng = sim_rng(SIM_RNG_WORLD);
@@ -207,6 +221,7 @@ static void world_make(void)
 	sim_net_init(sim_world.plan.capacity);
 	sim_dma_init();
 	draw_transports();
+	draw_no_path();
 	sim_rig_draw();
 	sim_visitors_draw();
 	draw_links();

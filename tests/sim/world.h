@@ -66,6 +66,7 @@ struct sim_plan {
 #define SIM_OPS 8 /* NVH_IO_READ to NVH_IO_PASSTHRU */
 struct sim_counts {
 	uint64_t ios[SIM_OPS], good, failed, refused, canceled, timed_out;
+	uint64_t no_path; /* I/O that ended for want of a path */
 	uint64_t faults[SIM_FAULT_COUNT];
 	uint64_t strangers;
 	uint64_t rig[16];       /* strikes by enum tl_fault_kind */
@@ -80,6 +81,7 @@ struct sim_world {
 	uint64_t calm_since;            /* NVHI_NEVER: something is wrong */
 	uint64_t good_since[SIM_LINKS]; /* of each link alone */
 	uint32_t faults_on;             /* under way now */
+	bool no_path_ends;              /* I/O without a path does not wait for ctrl-loss-tmo */
 	uint64_t lost_at;               /* when a controller was last given up or disconnected */
 	bool stop_faults;
 	bool troubled; /* a fault has struck, ever */
