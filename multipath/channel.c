@@ -13,6 +13,13 @@
 
 /* ---- lanes ---------------------------------------------------------------------------------- */
 
+#define RANK_UNTRUSTED 16u /* behind every ANA state of a trusted one */
+
+static uint32_t lane_rank(const struct nvhi_lane *lane)
+{
+	return nvhi_ana_rank(lane->ana) + (lane->health == NVHI_HEALTH_LIVE ? 0 : RANK_UNTRUSTED);
+}
+
 void nvhi_channel_count_usable(struct nvh_channel *channel)
 {
 	struct nvhi_lane *lane;
@@ -24,11 +31,11 @@ void nvhi_channel_count_usable(struct nvh_channel *channel)
 	nvhi_list_for_each(lane, &channel->lanes, link) {
 		channel->nr_usable += lane->usable;
 		good |= lane->usable && !lane->held_since;
-		if (lane->usable && nvhi_ana_rank(lane->ana) < best)
-			best = nvhi_ana_rank(lane->ana);
+		if (lane->usable && lane_rank(lane) < best)
+			best = lane_rank(lane);
 	}
 	nvhi_list_for_each(lane, &channel->lanes, link) {
-		lane->chosen = lane->usable && nvhi_ana_rank(lane->ana) == best;
+		lane->chosen = lane->usable && lane_rank(lane) == best;
 		channel->nr_chosen += lane->chosen;
 		if (lane->chosen)
 			channel->only = lane;
@@ -74,7 +81,7 @@ void nvhi_lane_refresh(struct nvhi_lane *lane)
 	bool live = nvhi_ioq_state(lane->ioq) == NVHI_IOQ_LIVE;
 	bool usable = !lane->dropped && live && nvhi_ana_accessible(lane->ana) &&
 		      lane->held_until <= nvhi_reactor_now(channel->reactor);
-	uint32_t rank = nvhi_ana_rank(lane->ana);
+	uint32_t rank = lane_rank(lane);
 
 	if (usable == lane->usable && rank == lane->rank)
 		return;
@@ -97,6 +104,7 @@ static void lane_watch(struct nvhi_ioq_watch *watch, struct nvhi_ioq *ioq,
 	(void)ioq;
 	if (state == NVHI_IOQ_LIVE)
 		lane->held_until = lane->held_since = 0; /* a new association: a new chance */
+	nvhi_lane_queue_state(lane, state);
 	nvhi_lane_refresh(lane);
 }
 
@@ -117,7 +125,9 @@ void nvhi_lane_attach(struct nvhi_lane *lane)
 	lane->attached = true;
 	lane->waiter.fn = lane_room;
 	nvhi_list_add_tail(&channel->lanes, &lane->link);
+	lane->watch.health = nvhi_lane_queue_health;
 	nvhi_ioq_watch(lane->ioq, &lane->watch, lane_watch);
+	nvhi_lane_queue_state(lane, nvhi_ioq_state(lane->ioq));
 	nvhi_lane_refresh(lane);
 }
 

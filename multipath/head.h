@@ -9,6 +9,7 @@
  *	channel.c	channels, and the reactor end of the lane protocol
  *	submit.c	the way in: checks, and out at once or among the waiting
  *	ana.c		the ANA states of paths, and how lanes learn them
+ *	health.c	which lanes are trusted: suspicion, silence, probation
  *	policy*.c	which lane takes the next part
  *	split.c		cutting an I/O into parts and building their commands
  *	complete.c	parts coming back
@@ -125,6 +126,19 @@ enum nvhi_limit {
 	NVHI_LIMITS,
 };
 
+#define NVHI_HEALTHS(X)                                                                            \
+	X(FAILED, failed)	/* its queue is not live */                                        \
+	X(LIVE, live)                                                                              \
+	X(SUSPECT, suspect)	/* quiet for too long; no new I/O while another path is good */   \
+	X(PROBATION, probation) /* back after a row of losses; the same */
+
+enum nvhi_health {
+#define X(upper, lower) NVHI_HEALTH_##upper,
+	NVHI_HEALTHS(X)
+#undef X
+};
+extern struct nvhi_fsm nvhi_health_fsm;
+
 /* A path as one channel uses it. */
 struct nvhi_lane {
 	/* constant */
@@ -148,9 +162,13 @@ struct nvhi_lane {
 	/* the channel's reactor's */
 	struct nvhi_list link;	/* the channel's: all lanes */
 	bool attached, dropped, usable;
-	bool chosen;		/* usable, and no usable lane has a better ANA state */
+	bool chosen;		/* usable, and no usable lane has a better rank */
 	uint8_t ana;		/* enum nvh_ana_state, as this reactor knows it */
-	uint32_t rank;		/* of that state; 0 is best */
+	uint32_t rank;		/* of health, then of that state; 0 is best */
+	uint32_t health;	/* enum nvhi_health */
+	uint64_t lost_at;	/* its last loss; 0: none yet */
+	uint64_t probation_ns;	/* how long the next return is one; 0: it is trusted at once */
+	uint64_t probation_until;
 	struct nvhi_ioq_watch watch;
 	struct nvhi_ioq_waiter waiter;
 	uint32_t inflight;
@@ -274,6 +292,15 @@ void nvhi_lane_check_gone(struct nvhi_lane *lane);
 void nvhi_lane_refresh(struct nvhi_lane *lane);
 /* A path-related status came: no new I/O for a while. */
 void nvhi_lane_hold(struct nvhi_lane *lane, uint32_t delay_ms);
+
+/* ---- health.c ------------------------------------------------------------------------------- */
+
+const char *nvhi_health_name(uint32_t health);
+/* Its queue changed its state; its queue's health did (struct nvhi_ioq_watch.health). */
+void nvhi_lane_queue_state(struct nvhi_lane *lane, enum nvhi_ioq_state state);
+void nvhi_lane_queue_health(struct nvhi_ioq_watch *watch, struct nvhi_ioq *ioq);
+/* Whether it was in probation until now; it is trusted then. */
+bool nvhi_lane_probation_over(struct nvhi_lane *lane, uint64_t now);
 
 /* One file each; set per subsystem. */
 struct nvhi_policy {

@@ -109,7 +109,7 @@ static void timer_delayed(struct nvh_channel *channel, uint64_t now)
 	}
 }
 
-/* Lanes whose hold is over. Each may issue I/O, which may reorder the list: begin again then. */
+/* Lanes whose hold or probation is over. Each may issue I/O, which may reorder the list: begin again then. */
 static void timer_holds(struct nvh_channel *channel, uint64_t now)
 {
 	struct nvhi_lane *lane;
@@ -118,12 +118,15 @@ static void timer_holds(struct nvh_channel *channel, uint64_t now)
 	do {
 		again = false;
 		nvhi_list_for_each(lane, &channel->lanes, link) {
-			if (!lane->held_until || lane->held_until > now)
-				continue;
-			lane->held_until = 0;
-			nvhi_lane_refresh(lane);
-			again = true;
-			break;
+			if (lane->held_until && lane->held_until <= now) {
+				lane->held_until = 0;
+				nvhi_lane_refresh(lane);
+				again = true;
+				break;
+			}
+			again = nvhi_lane_probation_over(lane, now);
+			if (again)
+				break;
 		}
 	} while (again);
 }
@@ -142,9 +145,12 @@ static uint64_t timer_next(const struct nvh_channel *channel)
 		io = nvhi_list_first(&channel->delayed, struct nvhi_io, link);
 		next = io->due < next ? io->due : next;
 	}
-	nvhi_list_for_each(lane, &channel->lanes, link)
+	nvhi_list_for_each(lane, &channel->lanes, link) {
 		if (lane->held_until && lane->held_until < next)
 			next = lane->held_until;
+		if (lane->health == NVHI_HEALTH_PROBATION && lane->probation_until < next)
+			next = lane->probation_until;
+	}
 	return next;
 }
 

@@ -200,6 +200,7 @@ int nvhi_ctrlr_create(const struct nvhi_ctrlr_opts *opts, struct nvhi_ctrlr_owne
 	nvhi_list_init(&ctrlr->scan.waiters);
 	nvhi_list_init(&ctrlr->scan.waiters_next);
 	nvhi_life_init(ctrlr);
+	nvhi_probe_init(ctrlr);
 	err = opts_adopt(ctrlr, opts);
 	if (!err)
 		err = ctrlr_allocate(ctrlr);

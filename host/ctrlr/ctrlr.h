@@ -255,6 +255,14 @@ const struct nvhi_ctrlr_error *nvhi_ctrlr_last_error(const struct nvhi_ctrlr *ct
  * reactor's time; NVHI_NEVER where it does not apply. */
 uint64_t nvhi_ctrlr_next_attempt(const struct nvhi_ctrlr *ctrlr);
 uint64_t nvhi_ctrlr_loss_deadline(const struct nvhi_ctrlr *ctrlr);
+/* Does it still answer? A Keep Alive out of turn (probe.c). Any thread. */
+void nvhi_ctrlr_probe(struct nvhi_ctrlr *ctrlr);
+enum nvhi_probe_answer {
+	NVHI_PROBE_WAITING,
+	NVHI_PROBE_ANSWERED, /* one that was sent at `since` or later */
+	NVHI_PROBE_SILENT,   /* one was found unanswered at `since` or later */
+};
+enum nvhi_probe_answer nvhi_ctrlr_probed(const struct nvhi_ctrlr *ctrlr, uint64_t since);
 /* Local and peer address of the admin queue; "" when not connected. */
 void nvhi_ctrlr_addresses(const struct nvhi_ctrlr *ctrlr, char *local, size_t local_len, char *peer,
 			  size_t peer_len);

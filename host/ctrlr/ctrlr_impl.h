@@ -23,7 +23,7 @@
 #include "host/ctrlr/ns_desc.h"
 
 #define NVHI_ADMIN_ENTRIES    32u /* as every Fabrics controller accepts */
-#define NVHI_ADMIN_RESERVED   2u  /* slots only keep-alives and Aborts may take */
+#define NVHI_ADMIN_RESERVED   3u  /* slots only keep-alives, probes and Aborts may take */
 #define NVHI_AER_MAX          4u
 #define NVHI_SCAN_WIDTH       8u     /* namespaces identified at once */
 #define NVHI_NS_MAX           65536u /* namespaces of one controller at most */
@@ -71,6 +71,18 @@ struct nvhi_keepalive {
 	struct nvhi_timer timer;
 	struct nvhi_admin cmd;
 	uint64_t looked_ns; /* when traffic was looked at last */
+};
+
+struct nvhi_probe {
+	struct nvhi_admin cmd;
+	struct nvhi_timer timer; /* runs while it is too early to call it silent */
+	struct nvhi_msg wanted;
+	uint32_t posted; /* atomic: wanted is on its way */
+	bool again;      /* asked for while one was out */
+	uint64_t sent_ns;
+	/* atomic, for any reactor */
+	uint64_t answered_ns; /* when the last one answered was sent */
+	uint64_t silent_ns;   /* when one was found unanswered */
 };
 
 /* One namespace being identified. */
@@ -171,6 +183,7 @@ struct nvhi_ctrlr {
 	struct nvhi_aer_state aer;
 	struct nvhi_ana ana;
 	struct nvhi_keepalive ka;
+	struct nvhi_probe probe;
 	struct nvhi_scan scan;
 	struct nvhi_ns_table table;
 
@@ -288,6 +301,10 @@ int nvhi_log_page_read_internal(struct nvhi_ctrlr *ctrlr, struct nvhi_log_page *
 /* keepalive.c, aer.c */
 void nvhi_keepalive_start(struct nvhi_ctrlr *ctrlr);
 void nvhi_keepalive_stop(struct nvhi_ctrlr *ctrlr);
+uint32_t nvhi_keepalive_deadline_ms(const struct nvhi_ctrlr *ctrlr);
+/* probe.c */
+void nvhi_probe_init(struct nvhi_ctrlr *ctrlr);
+void nvhi_probe_stop(struct nvhi_ctrlr *ctrlr);
 void nvhi_aer_start(struct nvhi_ctrlr *ctrlr);
 void nvhi_aer_stop(struct nvhi_ctrlr *ctrlr);
 /* Reads this log to clear its event. */

@@ -9,6 +9,7 @@
 #ifndef NVHI_HOST_CTRLR_IOQ_H
 #define NVHI_HOST_CTRLR_IOQ_H
 
+#include "base/fsm.h"
 #include "base/list.h"
 #include "base/reactor.h"
 #include "host/transport.h"
@@ -29,6 +30,19 @@ enum nvhi_ioq_state {
 	NVHI_IOQ_STATES(X)
 #undef X
 };
+
+/* Of a LIVE queue: does it answer? */
+#define NVHI_IOQ_HEALTHS(X)                                                                        \
+	X(GOOD, good)                                                                              \
+	X(DOUBTFUL, doubtful) /* quiet for longer than usual; the controller is probed */          \
+	X(SILENT, silent)     /* neither the queue nor the probe was answered */
+
+enum nvhi_ioq_health {
+#define X(upper, lower) NVHI_IOQ_##upper,
+	NVHI_IOQ_HEALTHS(X)
+#undef X
+};
+extern struct nvhi_fsm nvhi_ioq_health_fsm;
 
 /* err < 0: no completion came and the command may have been executed unless !req.sent; err == 0:
  * read the status. The request goes back to the pool when this returns. May get and submit others.
@@ -56,6 +70,9 @@ typedef void (*nvhi_ioq_watch_fn)(struct nvhi_ioq_watch *watch, struct nvhi_ioq 
 				  enum nvhi_ioq_state state);
 struct nvhi_ioq_watch {
 	nvhi_ioq_watch_fn fn;
+	/* Its health, at each change and at each look while in doubt (ioq_health.c); NULL: not asked.
+	 * May give the queue up; may not unwatch. */
+	void (*health)(struct nvhi_ioq_watch *watch, struct nvhi_ioq *ioq);
 	struct nvhi_list link;
 };
 void nvhi_ioq_watch(struct nvhi_ioq *ioq, struct nvhi_ioq_watch *watch, nvhi_ioq_watch_fn fn);
@@ -82,6 +99,14 @@ uint16_t nvhi_ioq_qid(const struct nvhi_ioq *ioq);
 uint32_t nvhi_ioq_inflight(const struct nvhi_ioq *ioq);
 /* The oldest command in flight, NULL when none; req.submit_ns is its age. */
 const struct nvhi_ioq_req *nvhi_ioq_oldest(const struct nvhi_ioq *ioq);
+
+enum nvhi_ioq_health nvhi_ioq_health(const struct nvhi_ioq *ioq);
+/* When it was last found DOUBTFUL. */
+uint64_t nvhi_ioq_doubted_since(const struct nvhi_ioq *ioq);
+/* Commands are out, and since then nothing has arrived. NVHI_NEVER: none is out. */
+uint64_t nvhi_ioq_quiet_since(const struct nvhi_ioq *ioq);
+/* Something has arrived on it after `since`, or a probe of its controller sent then was answered. */
+bool nvhi_ioq_answers_since(const struct nvhi_ioq *ioq, uint64_t since);
 
 /* Those in flight, oldest first; NULL: first / no more. */
 const struct nvhi_ioq_req *nvhi_ioq_next_inflight(const struct nvhi_ioq *ioq,

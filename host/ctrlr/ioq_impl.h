@@ -22,6 +22,12 @@ struct nvhi_ioq {
 	struct nvh_reactor *reactor;
 	uint64_t timeout_ns; /* 0: no watchdog */
 	struct nvhi_timer watchdog;
+	uint32_t health;     /* enum nvhi_ioq_health */
+	uint8_t cleared;     /* times that a probe cleared it without a word on the queue */
+	uint64_t cleared_ns; /* when, last */
+	uint64_t doubted_ns; /* since when it is in doubt */
+	uint64_t usual_ns;   /* what an answer takes: a moving average */
+	uint64_t learnt_ns;  /* heard_ns at the last look */
 
 	/* Its reactor's: life. */
 	struct nvhi_list watches;
@@ -62,6 +68,12 @@ void nvhi_ioq_on_open(struct nvhi_msg *msg);
 void nvhi_ioq_on_stop(struct nvhi_msg *msg);
 /* The queue is of no use any more: tell home (once), take the requests back. */
 void nvhi_ioq_lose(struct nvhi_ioq *ioq, int err, const char *why);
+
+/* ioq_health.c: at each firing of the watchdog; when to look again. */
+uint64_t nvhi_ioq_health_look(struct nvhi_ioq *ioq, uint64_t now);
+void nvhi_ioq_health_reset(struct nvhi_ioq *ioq);
+/* ioq_life.c */
+void nvhi_ioq_tell_health(struct nvhi_ioq *ioq);
 
 /* ioq_watchdog.c */
 void nvhi_ioq_watchdog_arm(struct nvhi_ioq *ioq);

@@ -42,6 +42,18 @@ static void ioq_set_state(struct nvhi_ioq *ioq, enum nvhi_ioq_state state)
 	}
 }
 
+void nvhi_ioq_tell_health(struct nvhi_ioq *ioq)
+{
+	struct nvhi_ioq_watch *watch;
+
+	nvhi_list_for_each(watch, &ioq->watches, link) {
+		if (watch->health)
+			watch->health(watch, ioq);
+		if (ioq->state != NVHI_IOQ_LIVE)
+			return; /* given up: they were told that */
+	}
+}
+
 const char *nvhi_ioq_state_name(enum nvhi_ioq_state state)
 {
 	static const char *const names[] = {
@@ -168,8 +180,10 @@ void nvhi_ioq_on_open(struct nvhi_msg *msg)
 {
 	struct nvhi_ioq *ioq = nvhi_container_of(msg, struct nvhi_ioq, open);
 
-	if (ioq->state == NVHI_IOQ_READY)
-		ioq_set_state(ioq, NVHI_IOQ_LIVE);
+	if (ioq->state != NVHI_IOQ_READY)
+		return;
+	nvhi_ioq_health_reset(ioq);
+	ioq_set_state(ioq, NVHI_IOQ_LIVE);
 }
 
 void nvhi_ioq_on_stop(struct nvhi_msg *msg)

@@ -1,7 +1,8 @@
 /*
  * Late commands of a queue: one timer looks at the oldest. Past the I/O timeout it is aborted
  * (through home's admin queue); when that does not bring it back the queue is given up, which
- * resets the controller. An idle queue has no timer running. Its reactor.
+ * resets the controller. The same timer looks after the queue's health (ioq_health.c). An idle
+ * queue has no timer running. Its reactor.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -54,6 +55,8 @@ static uint64_t ioq_next_look(const struct nvhi_ioq *ioq)
 	const struct nvhi_ioq_req *r;
 	uint64_t look = NVHI_NEVER;
 
+	if (!ioq->timeout_ns)
+		return look;
 	nvhi_list_for_each(r, &ioq->inflight, link) {
 		if (r->late) {
 			look = r->lose_at < look ? r->lose_at : look;
@@ -66,10 +69,18 @@ static uint64_t ioq_next_look(const struct nvhi_ioq *ioq)
 	return look;
 }
 
+static void ioq_arm(struct nvhi_ioq *ioq, uint64_t health_look)
+{
+	uint64_t look = ioq_next_look(ioq);
+
+	(void)nvhi_timer_arm_at(ioq->reactor, &ioq->watchdog,
+				health_look < look ? health_look : look);
+}
+
 void nvhi_ioq_watchdog_arm(struct nvhi_ioq *ioq)
 {
-	if (ioq->timeout_ns && !nvhi_list_empty(&ioq->inflight))
-		(void)nvhi_timer_arm_at(ioq->reactor, &ioq->watchdog, ioq_next_look(ioq));
+	if (!nvhi_list_empty(&ioq->inflight))
+		ioq_arm(ioq, nvhi_ioq_health_look(ioq, nvhi_reactor_now(ioq->reactor)));
 }
 
 static const struct nvhi_ioq_req *ioq_find_stuck(const struct nvhi_ioq *ioq, uint64_t now)
@@ -113,19 +124,24 @@ void nvhi_ioq_watchdog_fire(struct nvhi_timer *timer)
 	struct nvhi_ioq *ioq = nvhi_container_of(timer, struct nvhi_ioq, watchdog);
 	uint64_t now = nvhi_reactor_now(ioq->reactor);
 	const struct nvhi_ioq_req *stuck;
+	uint64_t health_look;
 	char why[96];
 
+	if (ioq->state != NVHI_IOQ_LIVE)
+		return;
+	if (!nvhi_list_empty(&ioq->inflight) && nvhi_deadline_stalled(ioq->reactor, timer))
+		return;
+	health_look = nvhi_ioq_health_look(ioq, now);
 	if (ioq->state != NVHI_IOQ_LIVE || nvhi_list_empty(&ioq->inflight))
 		return;
-	if (nvhi_deadline_stalled(ioq->reactor, timer))
-		return;
-	stuck = ioq_find_stuck(ioq, now);
+	stuck = ioq->timeout_ns ? ioq_find_stuck(ioq, now) : NULL;
 	if (stuck) {
 		snprintf(why, sizeof(why), "%s (cid 0x%04x) not answered, and not after its Abort",
 			 nvh_io_opc_name(stuck->req.cmd.opc), nvh_le16_get(stuck->req.cmd.cid));
 		nvhi_ioq_lose(ioq, -ETIMEDOUT, why);
 		return;
 	}
-	ioq_abort_late(ioq, now);
-	nvhi_ioq_watchdog_arm(ioq);
+	if (ioq->timeout_ns)
+		ioq_abort_late(ioq, now);
+	ioq_arm(ioq, health_look);
 }

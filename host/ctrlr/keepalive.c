@@ -18,9 +18,9 @@ static uint32_t ka_period_ms(const struct nvhi_ctrlr *ctrlr)
 	return ms ? ms : 1;
 }
 
-static uint32_t ka_deadline_ms(const struct nvhi_ctrlr *ctrlr)
+uint32_t nvhi_keepalive_deadline_ms(const struct nvhi_ctrlr *ctrlr)
 {
-	uint32_t ms = ctrlr->caps.kato_ms / 2;
+	uint32_t ms = ctrlr->caps.kato_ms ? ctrlr->caps.kato_ms / 2 : ctrlr->opts.admin_timeout_ms;
 
 	return ms < KA_DEADLINE_MIN_MS ? KA_DEADLINE_MIN_MS : ms;
 }
@@ -53,7 +53,7 @@ static void ka_send(struct nvhi_ctrlr *ctrlr)
 
 	memset(cmd, 0, sizeof(*cmd));
 	cmd->done = ka_done;
-	cmd->timeout_ms = ka_deadline_ms(ctrlr);
+	cmd->timeout_ms = nvhi_keepalive_deadline_ms(ctrlr);
 	cmd->req.cmd.opc = NVH_ADM_KEEP_ALIVE;
 	nvhi_admin_submit_urgent(ctrlr, cmd);
 }

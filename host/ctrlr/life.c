@@ -188,6 +188,7 @@ static void life_stop_duties(struct nvhi_ctrlr *ctrlr, int err)
 	nvhi_aer_stop(ctrlr);
 	nvhi_ana_stop(ctrlr);
 	nvhi_ccr_stop(ctrlr);
+	nvhi_probe_stop(ctrlr);
 	nvhi_scan_stop(ctrlr, err);
 }
 

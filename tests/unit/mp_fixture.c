@@ -65,6 +65,8 @@ static void give_back(struct mpf_queue *queue, struct nvhi_req *req, int err,
 	nvhi_list_del(&req->link);
 	queue->count--;
 	queue->qpair.inflight--;
+	if (!err)
+		queue->qpair.last_rx_ns = mpf.time.now;
 	req->done(req, err, cpl);
 }
 
@@ -97,6 +99,19 @@ static void fake_qpair_destroy(struct nvhi_qpair *qpair)
 	queue_of(qpair)->used = false;
 }
 
+static int fake_info(struct nvhi_qpair *qpair, struct nvhi_stream_info *ret_info)
+{
+	struct mpf_ctrlr *c = nvhi_container_of(qpair->tctrlr, struct mpf_ctrlr, tctrlr);
+
+	if (!c->cut)
+		return -EOPNOTSUPP;
+	memset(ret_info, 0, sizeof(*ret_info));
+	ret_info->unacked = ret_info->retransmits = 1;
+	ret_info->last_ack_ago_ms =
+		(uint32_t)((mpf.time.now - qpair->last_rx_ns) / NVHI_NSEC_PER_MSEC);
+	return 0;
+}
+
 static const struct nvhi_transport fake_transport = {
 	.name = "fake",
 	.qpair_create = fake_qpair_create,
@@ -104,6 +119,7 @@ static const struct nvhi_transport fake_transport = {
 	.submit = fake_submit,
 	.revoke = fake_revoke,
 	.qpair_destroy = fake_qpair_destroy,
+	.info = fake_info,
 };
 
 /* ---- reactors -------------------------------------------------------------------------------- */
@@ -258,6 +274,16 @@ static void abort_wanted(struct nvhi_msg *msg)
 			mpf.ctrlrs[i].aborts_wanted++;
 }
 
+static void probe_wanted(struct nvhi_msg *msg)
+{
+	struct nvhi_ctrlr *inner = nvhi_container_of(msg, struct nvhi_ctrlr, probe.wanted);
+
+	inner->probe.posted = 0;
+	for (uint32_t i = 0; i < MPF_CTRLRS; i++)
+		if (mpf.ctrlrs[i].inner == inner)
+			mpf.ctrlrs[i].probes_wanted++;
+}
+
 static void caps_init(struct nvhi_ctrlr_caps *caps)
 {
 	caps->max_transfer = 8 * MPF_BLOCK;
@@ -290,6 +316,7 @@ struct mpf_ctrlr *mpf_join(unsigned int i)
 	inner->opts.write_fence = mpf.write_fence;
 	nvhi_list_init(&inner->ccrs);
 	inner->state = NVHI_CTRLR_LIVE;
+	inner->probe.wanted.fn = probe_wanted;
 	caps_init(&inner->caps);
 	inner->ioqs = calloc(n, sizeof(*inner->ioqs));
 	CU_ASSERT_PTR_NOT_NULL_FATAL(inner->ioqs);

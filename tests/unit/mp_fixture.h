@@ -31,6 +31,8 @@ struct mpf_ctrlr {
 	struct mpf_queue queues[MPF_REACTORS];
 	bool joined, left;
 	uint32_t aborts_wanted;
+	uint32_t probes_wanted;	/* set inner->probe.answered_ns or .silent_ns to answer */
+	bool cut;		/* its connections acknowledge nothing */
 };
 
 struct mpf {
