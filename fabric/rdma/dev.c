@@ -164,11 +164,9 @@ static void reg_error(struct nvhi_rdma_dev *dev, int err, size_t len, const char
 			snprintf(errbuf, errbuf_len,
 				 "%s: cannot pin %lu KiB for %s: the limit of locked memory is %lu "
 				 "KiB, "
-				 "at least %lu KiB are needed (ulimit -l %lu, or LimitMEMLOCK= of "
-				 "the "
-				 "systemd unit)",
+				 "needed are %lu KiB (ulimit -l %lu; systemd: LimitMEMLOCK=%luK)",
 				 nvhi_rdma_dev_name(dev), kib(len), what, kib(limit.rlim_cur),
-				 kib(need), kib(need));
+				 kib(need), kib(need), kib(need));
 			return;
 		}
 	}

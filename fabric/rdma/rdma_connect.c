@@ -30,8 +30,11 @@ static void connect_done(struct nvhi_req *req, int err, const struct nvh_cpl *cp
 	if (q->state != NVHI_RDMA_CONNECT)
 		return; /* given back by revoke: that is told there */
 	if (err < 0) {
-		nvhi_rdma_fail(q, err, "the Connect command could not be sent: %s",
-			       q->bounce.why[0] ? q->bounce.why : strerror(-err));
+		if (q->bounce.why[0])
+			nvhi_rdma_fail(q, err, "%s", q->bounce.why);
+		else
+			nvhi_rdma_fail(q, err, "the Connect command could not be sent: %s",
+				       strerror(-err));
 		return;
 	}
 	q->connect_cpl = *cpl;

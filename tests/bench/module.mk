@@ -7,7 +7,11 @@ $(B)/tests/bench/qpair_bench: $(B)/tests/bench/qpair_bench.o $(B)/tests/bench/nu
 $(B)/tests/bench/tcp_pingpong $(B)/tests/bench/reactor_bench: $(B)/tests/bench/%: $(B)/tests/bench/%.o $(BASE_OBJS)
 	$(call link,$(LIBS_BASE))
 
-BENCH_PROGRAMS += $(addprefix $(B)/tests/bench/,qpair_bench tcp_pingpong reactor_bench)
+# The yardstick of RDMA.
+$(B)/tests/bench/verbs_pingpong: $(B)/tests/bench/verbs_pingpong.o
+	$(call link,-libverbs -lrdmacm)
+
+BENCH_PROGRAMS += $(addprefix $(B)/tests/bench/,qpair_bench tcp_pingpong reactor_bench verbs_pingpong)
 .PHONY: bench-programs
 bench-programs: $(BENCH_PROGRAMS)
 HELP += bench-programs "the benches below the library (tests/bench)"

@@ -3,8 +3,16 @@
 . "${BASH_SOURCE[0]%/*}/nvmet.sh"
 . "${BASH_SOURCE[0]%/*}/rdma.sh"
 modprobe -a nvmet-rdma nvmet-tcp fuse
-rdma_net d0 192.168.77.1 && rdma_net d1 192.168.78.1
 at="-t rdma -a 192.168.77.1 -s 4420"
+fails_with() # REGEX COMMAND...
+{
+	local re=$1
+	shift
+	! "$@" >"$dir/says" 2>&1 && has "$re" "$dir/says"
+}
+# shellcheck disable=SC2086
+holds "without a device: one line with what to do" fails_with "no RDMA device here.*rdma link add" nvhost discover $at
+rdma_net d0 192.168.77.1 && rdma_net d1 192.168.78.1
 nvmet_subsys $NQN
 nvmet_port 1 192.168.77.1 4420 rdma
 nvmet_port 2 192.168.78.1 4420 rdma
@@ -25,8 +33,22 @@ held() # what processes hold of the devices
 {
 	holds "discover" says "subnqn: *$NQN" nvhost discover $at
 	holds "discover -o json" eval "nvhost discover $at -o json | python3 -m json.tool"
-	holds "a port where nobody listens is refused" refused nvhost connect -t rdma -a 192.168.77.1 -s 4999 -n $NQN
+	holds "a port where nobody listens is refused" fails_with "is an RDMA listener there" nvhost connect -t rdma -a 192.168.77.1 -s 4999 -n $NQN
 	holds "connect to an unknown subsystem is refused" refused nvhost connect $at -n nqn.2026-01.io.nvhost:nobody
+	ip link add plain type dummy && ip addr add 192.168.99.1/24 dev plain && ip link set plain up
+	holds "an address without RDMA is said to be" fails_with "no RDMA device leads to this address" \
+		nvhost discover -t rdma -a 192.168.99.2 -s 4420
+	holds "--host-traddr" nvhost discover $at --host-traddr=192.168.77.1
+	holds "--host-traddr of a stranger is refused" fails_with "192.168.66.6" nvhost discover $at --host-traddr=192.168.66.6
+	holds "--host-iface is refused with what to do" fails_with "give the interface's address as --host-traddr" \
+		nvhost discover $at --host-iface=d0
+	chmod a+rwx "$dir"
+	limited() { setpriv --reuid=65534 --regid=65534 --clear-groups prlimit --memlock="$1" env \
+		NVHOST_RUNTIME_DIR=$dir NVHOST_STATE_DIR=$dir nvhost discover $at; }
+	chmod 666 /dev/infiniband/*
+	holds "a limit of locked memory too low: names it and the value needed" \
+		fails_with "limit of locked memory is 4 KiB, needed are 8 KiB .ulimit -l 8" limited 4096
+	holds "a low limit that will just do" limited 65536
 	for bs in 512 4k 64k 128k 1m; do
 		holds "perf --verify $bs" nvhost perf $at -n $NQN --nsid=1 --rw=randrw --bs=$bs --iodepth=16 --number_ios=200 \
 			--size=32m --verify=1
@@ -92,8 +114,31 @@ holds "RDMA lost, TCP goes on, under verify" under_verify rdma_lost
 holds "TCP lost, RDMA goes on, under verify" under_verify tcp_lost
 holds "both in turn, under verify" under_verify eval 'rdma_lost && tcp_lost'
 holds "RDMA's device removed, TCP goes on, under verify" under_verify removed 1
+# ANA, over two ports of RDMA, by a namespace in a group of its own.
+nvmet_ana 1 2 optimized
+nvmet_ana 2 2 inaccessible
+nvmet_ana 3 2 inaccessible
+echo 2 >$N/subsystems/$NQN/namespaces/1/ana_grpid
+holds "a third path, by RDMA" nvhost connect -t rdma -a 192.168.78.1 -s 4420 -n $NQN
+holds "three paths are live" until_true 5 live 3
+ana()
+{
+	local p
+	for p in 2 3 1 2; do
+		nvmet_ana 1 2 inaccessible; nvmet_ana 2 2 inaccessible; nvmet_ana 3 2 inaccessible
+		sleep 0.3
+		nvmet_ana $p 2 optimized
+		sleep 1
+	done
+}
+holds "ANA failover between RDMA and TCP, under verify" under_verify ana
 holds "umount" nvhost umount "$dir/mnt"
-holds "disconnect: both paths" says "disconnected 2" nvhost disconnect -n $NQN
+holds "disconnect: all paths" says "disconnected 3" nvhost disconnect -n $NQN
+
+# shellcheck disable=SC2086
+holds "connect-all" nvhost connect-all $at
+holds "connect-all: connected by RDMA" says "rdma traddr=192.168.77.1" nvhost list-subsys
+holds "disconnect-all" nvhost disconnect-all
 
 rounds() # as many connections and disconnections leave nothing behind
 {

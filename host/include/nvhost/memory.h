@@ -16,7 +16,9 @@ extern "C" {
 void *nvh_dma_alloc(size_t size, size_t align);
 void nvh_dma_free(void *ptr);
 /* Registers application memory with every transport in use and every later one, until unregistered.
- * No I/O may use the range when it is unregistered. Home reactor. */
+ * No I/O may use the range when it is unregistered, and its pages must stay what they are until then (no
+ * munmap, no MADV_DONTNEED): devices hold on to them. RDMA pins it: -ENOMEM (the log says why) when the
+ * limit of locked memory is in the way. Home reactor. */
 int nvh_mem_register(struct nvh_host *host, void *addr, size_t len);
 int nvh_mem_unregister(struct nvh_host *host, void *addr, size_t len);
 

@@ -359,8 +359,26 @@ static void a_limit_of_locked_memory_is_named_with_the_value_needed(void)
 	rq_run();
 	setrlimit(RLIMIT_MEMLOCK, &old);
 	/* 255 commands and 256 responses: 20,416 bytes in whole pages. */
-	failed(-ENOMEM, "the limit of locked memory is 2 KiB, at least 20 KiB are needed "
-			"(ulimit -l 20");
+	failed(-ENOMEM, "the limit of locked memory is 2 KiB, needed are 20 KiB (ulimit -l 20");
+}
+
+static void a_limit_met_by_the_connect_command_is_named_too(void)
+{
+	struct rlimit old, low;
+
+	CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_MEMLOCK, &old), 0);
+	low = old;
+	low.rlim_cur = 4000;
+	rq_create(&(struct rq_opts){0});
+	rdev.pin_limit = 4096; /* for the capsules, not for the command's data */
+	resolve();
+	CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_MEMLOCK, &low), 0);
+	rdev_accept(32);
+	rq_run();
+	setrlimit(RLIMIT_MEMLOCK, &old);
+	CU_ASSERT_EQUAL(rq.log_lines, 1);
+	rq.log_lines = 0;
+	failed(-ENOMEM, "needed are 4 KiB (ulimit -l 4; systemd: LimitMEMLOCK=4K)");
 }
 
 static void each_step_has_its_deadline(void)
@@ -530,6 +548,7 @@ NVH_UNIT_MAIN("fabric/rdma/rdma_connect", NVH_TEST(the_request_of_an_admin_queue
 	      NVH_TEST(a_machine_without_a_device_is_told_what_to_do),
 	      NVH_TEST(a_port_that_is_down_is_said_at_once),
 	      NVH_TEST(a_limit_of_locked_memory_is_named_with_the_value_needed),
+	      NVH_TEST(a_limit_met_by_the_connect_command_is_named_too),
 	      NVH_TEST(each_step_has_its_deadline),
 	      NVH_TEST(a_live_queue_is_lost_by_events_of_its_connection),
 	      NVH_TEST(after_a_removal_the_library_is_told_to_look_for_lost_devices),
