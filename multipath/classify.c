@@ -5,7 +5,8 @@
  * reads, verify and compare on any path at once; write, write zeroes, deallocate and flush behind
  * the fence of their association (fence_io.c); passthrough never, once sent, whatever its opcode:
  * fused, zone append, copy, reservations and what we do not know come only that way.
- * Which statuses (Base Specification 2.1 section 4.2.3): none with DNR; path-related ones
+ * Which statuses (Base Specification 2.1 section 4.2.3): none with DNR, but for that of a controller
+ * that was disabled meanwhile; path-related ones
  * elsewhere; transient ones after their Command Retry Delay (CRD 1 to 3 select CRDT1 to CRDT3 of
  * Identify Controller), a bounded number of times.
  */
@@ -61,7 +62,13 @@ enum nvhi_verdict nvhi_classify(const struct nvhi_outcome *o, uint32_t *ret_dela
 
 	if (o->err < 0)
 		return classify_no_completion(o);
-	if (!nvh_cpl_is_error(o->cpl) || nvh_cpl_dnr(o->cpl) || !op_is_repeatable(o->op))
+	if (!nvh_cpl_is_error(o->cpl) || !op_is_repeatable(o->op))
+		return NVHI_VERDICT_DONE;
+	/* The controller is not enabled any more, which its end of the connection shall tell in a
+	 * moment: it has not looked at the command, and DNR speaks of this controller alone. */
+	if (nvh_cpl_code(o->cpl) == NVH_ST_CMD_SEQUENCE)
+		return NVHI_VERDICT_FAILOVER;
+	if (nvh_cpl_dnr(o->cpl))
 		return NVHI_VERDICT_DONE;
 	crd = nvh_cpl_crd(o->cpl);
 	if (nvh_cpl_sct(o->cpl) == NVH_SCT_PATH) {

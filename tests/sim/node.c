@@ -103,6 +103,7 @@ void sim_node_boot(struct sim_node *node)
 		return;
 	}
 	node->state = SIM_NODE_UP;
+	node->boots++;
 	node->pending = 1;
 	tl_subsystem_start(node->ss, change_done, node);
 	for (unsigned int i = 0; i < sim_targets.nr_disks; i++) {
@@ -192,7 +193,7 @@ struct sim_node *sim_node_of_link(unsigned int link)
 /* What to do on the node's management reactor, if it is still there when it comes to that. */
 struct node_op {
 	struct sim_node *node;
-	struct tl_target *target;
+	uint32_t boots;
 	void (*fn)(const struct node_op *op);
 	unsigned int index; /* disk or link */
 	uint64_t value;
@@ -202,7 +203,7 @@ static void node_op_run(void *arg)
 {
 	struct node_op *op = arg;
 
-	if (op->node->state == SIM_NODE_UP && op->node->target == op->target)
+	if (op->node->state == SIM_NODE_UP && op->node->boots == op->boots)
 		op->fn(op);
 	free(op);
 }
@@ -216,7 +217,7 @@ static void node_do(struct sim_node *node, void (*fn)(const struct node_op *op),
 		return;
 	op = calloc(1, sizeof(*op));
 	op->node = node;
-	op->target = node->target;
+	op->boots = node->boots;
 	op->fn = fn;
 	op->index = index;
 	op->value = value;

@@ -30,6 +30,7 @@ struct sim_node {
 	struct tl_target *target;
 	struct tl_subsystem *ss;
 	uint32_t pending; /* changes asked for, not yet reported */
+	uint32_t boots; /* so often it has started */
 	bool ana;
 	enum tl_ccr_mode ccr;
 	uint16_t cqt_ms;

@@ -17,7 +17,8 @@
 struct rig_fault {
 	struct nvhi_timer timer; /* its end */
 	struct sim_node *node;
-	struct tl_target *target; /* that has it: another one after a crash */
+	struct tl_target *target; /* that has it: another one after a crash, */
+	uint32_t boots;		  /* which may lie at the same place */
 	struct tl_fault_opts opts;
 	unsigned int link;
 	uint64_t id; /* 0: not made (yet) */
@@ -77,7 +78,7 @@ static void fault_clear(void *arg)
 	struct rig_fault *fault = arg;
 	const struct tl_fault *it;
 
-	if (fault->node->state != SIM_NODE_UP || fault->node->target != fault->target) {
+	if (fault->node->state != SIM_NODE_UP || fault->node->boots != fault->boots) {
 		fault_cleared(fault, 0);
 		return;
 	}
@@ -111,7 +112,7 @@ static void fault_make(void *arg)
 	struct rig_fault *fault = arg;
 	struct tl_fault *made;
 
-	if (fault->node->state == SIM_NODE_UP && fault->node->target == fault->target &&
+	if (fault->node->state == SIM_NODE_UP && fault->node->boots == fault->boots &&
 	    !tl_fault_add(fault->target, &fault->opts, NULL, NULL, &made))
 		fault->id = made->id;
 }
@@ -194,6 +195,7 @@ static void next_fired(struct nvhi_timer *timer)
 	fault = calloc(1, sizeof(*fault));
 	fault->node = node;
 	fault->target = node->target;
+	fault->boots = node->boots;
 	fault->link = link;
 	fault->timer.fn = fault_timer;
 	draw_opts(&fault->opts, link);

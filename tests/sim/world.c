@@ -154,6 +154,21 @@ static void draw_transport(struct tl_transport_opts *o)
 	o->stall_ms = DRAW(1000, 5000);
 }
 
+/* What the target offers for fencing; by numbers of its own, so that other worlds stay. */
+static void draw_offer(struct sim_node *node)
+{
+	struct sim_rng own = {.state = sim.seed ^ 0xfe7ce};
+
+	if (sim_cell.on) {
+		if (sim_cell.offer == SIM_OFFER_CCR)
+			node->ccr = sim_cell.later ? TL_CCR_LATER : TL_CCR_IMMEDIATE;
+		node->cqt_ms = sim_cell.cqt_ms;
+		return;
+	}
+	node->ccr = (enum tl_ccr_mode)((sim_below(&own, 5) + 1) / 2); /* off is one of five */
+	node->cqt_ms = sim_chance(&own, 30) ? (uint16_t)sim_between(&own, 1, 500) : 0;
+}
+
 static void draw_nodes(void)
 {
 	struct sim_rng *rng = sim_rng(SIM_RNG_WORLD);
@@ -166,9 +181,7 @@ static void draw_nodes(void)
 
 		node->index = i;
 		node->ana = ana;
-		if (sim_cell.on && sim_cell.offer == SIM_OFFER_CCR)
-			node->ccr = sim_cell.later ? TL_CCR_LATER : TL_CCR_IMMEDIATE;
-		node->cqt_ms = sim_cell.on ? sim_cell.cqt_ms : 0;
+		draw_offer(node);
 		node->nr_reactors = DRAW(1, 2);
 		for (uint32_t r = 0; r < node->nr_reactors; r++)
 			node->reactors[r] = sim_reactor_create("target");

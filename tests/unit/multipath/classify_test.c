@@ -111,6 +111,16 @@ static void path_statuses_go_elsewhere(void)
 					NVHI_VERDICT_FAILOVER);
 }
 
+static void a_disabled_controller_is_left(void)
+{
+	CU_ASSERT_EQUAL(status(NVH_IO_READ, NVH_ST_CMD_SEQUENCE | NVH_CPL_DNR, 0),
+			NVHI_VERDICT_FAILOVER);
+	CU_ASSERT_EQUAL(status(NVH_IO_WRITE, NVH_ST_CMD_SEQUENCE | NVH_CPL_DNR, 200),
+			NVHI_VERDICT_FAILOVER);
+	CU_ASSERT_EQUAL(status(NVH_IO_PASSTHRU, NVH_ST_CMD_SEQUENCE | NVH_CPL_DNR, 0),
+			NVHI_VERDICT_DONE);
+}
+
 static void what_is_the_callers_is_told(void)
 {
 	static const unsigned int codes[] = {NVH_ST_LBA_RANGE,     NVH_ST_WRITE_FAULT,
@@ -130,4 +140,5 @@ NVH_UNIT_MAIN("multipath/classify", NVH_TEST(lost_commands_are_repeated_but_for_
 	      NVH_TEST(do_not_retry_is_obeyed),
 	      NVH_TEST(the_retry_delay_is_the_one_that_crd_selects),
 	      NVH_TEST(transient_statuses_are_repeated_a_bounded_number_of_times),
-	      NVH_TEST(path_statuses_go_elsewhere), NVH_TEST(what_is_the_callers_is_told))
+	      NVH_TEST(path_statuses_go_elsewhere), NVH_TEST(a_disabled_controller_is_left),
+	      NVH_TEST(what_is_the_callers_is_told))
