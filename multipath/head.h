@@ -258,6 +258,8 @@ bool nvhi_identity_sharable(const struct nvhi_ns_data *data);
 /* ---- path.c ------------------------------------------------------------------------------- */
 
 struct nvhi_path *nvhi_path_find(struct nvhi_mp_ctrlr *mpc, uint32_t nsid);
+/* A merged path's controller went live. */
+void nvhi_path_live(struct nvhi_path *path);
 /* Gives up all lanes, then frees the path and tells its controller. err: what I/O without another
  * path fails with. */
 void nvhi_path_leave(struct nvhi_path *path, int err);

@@ -280,6 +280,17 @@ void nvhi_mp_ns_changed(struct nvhi_mp_ctrlr *mpc, const struct nvhi_ns_data *da
 	subsys_place_refused(mpc->subsys, data->nsid);
 }
 
+/* Its controller has read the namespace anew. What the head was told by others meanwhile may be
+ * older: that its own size is as before says nothing. */
+void nvhi_path_live(struct nvhi_path *path)
+{
+	if (path->data.nsze == path->head->data.nsze)
+		return;
+	nvhi_head_update(path->head, &path->data);
+	nvhi_head_changed(path->head);
+	subsys_place_refused(path->mpc->subsys, path->data.nsid);
+}
+
 void nvhi_mp_ns_removed(struct nvhi_mp_ctrlr *mpc, uint32_t nsid, int err)
 {
 	struct nvhi_path *path = nvhi_path_find(mpc, nsid);

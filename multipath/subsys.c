@@ -157,8 +157,10 @@ void nvhi_mp_ctrlr_live(struct nvhi_mp_ctrlr *mpc, bool live)
 	nvhi_list_for_each_safe(path, next, &mpc->paths, ctrlr_link) {
 		if (path->state != NVHI_PATH_MERGED)
 			continue;
-		if (live)
+		if (live) {
+			nvhi_path_live(path);
 			nvhi_path_ana(path);
+		}
 		nvhi_head_policy(path->head);
 		nvhi_head_changed(path->head);
 		if (live)

@@ -74,7 +74,8 @@ static void aer_log_done(struct nvhi_log_page *log, int err, const struct nvh_cp
 		nvhi_log(WARN, CTRLR, "%s: log 0x%02x after an event: %s", ctrlr->name, log->lid,
 			 err ? strerror(-err) : nvh_status_text(nvh_cpl_sct(cpl), nvh_cpl_sc(cpl)));
 	if (log->lid == NVH_LID_CHANGED_NS) {
-		if (failed)
+		/* Reading clears it: when the first answer was lost the second tells nothing. */
+		if (failed || log->admin.tries > 0)
 			nvhi_scan_request(ctrlr, true, NULL, 0);
 		else
 			aer_changed_ns(ctrlr, (const struct nvh_ns_list *)ctrlr->aer.buf);

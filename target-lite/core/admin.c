@@ -95,7 +95,8 @@ void tl_admin_exec(struct tl_request *req)
 	    !(ctrlr->aen_config & TL_DISCOVERY_AEN))
 		tl_ctrlr_keep_alive(ctrlr); /* its timeout is one of inactivity */
 	if (!atomic_load_explicit(&ctrlr->enabled, memory_order_relaxed)) {
-		tl_request_complete(req, TL_DNR(NVH_ST_CMD_SEQUENCE));
+		tl_request_complete(req, atomic_load(&ctrlr->dying) ? NVH_ST_ABORTED_SQ_DELETION
+								    : TL_DNR(NVH_ST_CMD_SEQUENCE));
 		return;
 	}
 	if (ctrlr->discovery && !admin_allowed_in_discovery(opc)) {

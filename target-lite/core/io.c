@@ -264,7 +264,8 @@ void tl_io_exec(struct tl_request *req)
 	/* One that a fault held past its connection's end is executed all the same. */
 	if (__builtin_expect(!atomic_load_explicit(&ctrlr->enabled, memory_order_relaxed), 0) &&
 	    !tl_qpair_closing(qpair)) {
-		tl_request_complete(req, TL_DNR(NVH_ST_CMD_SEQUENCE));
+		/* It was enabled when the queue was connected: it is being reset, or is dying. */
+		tl_request_complete(req, NVH_ST_ABORTED_SQ_DELETION);
 		return;
 	}
 	if (__builtin_expect(qpair->fused && !(req->cmd.flags & NVH_CMD_FUSE_MASK), 0)) {

@@ -92,6 +92,31 @@ def no_path(env, target, ports, path):
     thread.join()
 
 
+def states(env, nsid):
+    for ns in json.loads(env.nvhost("rpc", "list").stdout)["namespaces"]:
+        if ns["nsid"] == nsid:
+            return {p["controller"]: p["ana_state"] for p in ns["paths"]}
+    return None
+
+
+def groups(env, target, ports):
+    """One group of one listener changes its state, and a namespace moves to it: only that one follows."""
+    address = {"trtype": "TCP", "traddr": "127.0.0.1", "trsvcid": str(ports[0])}
+    for port in ports:
+        set_state(target, port, "optimized")
+    target.rpc("nvmf_subsystem_listener_set_ana_state", nqn=NQN, ana_state="inaccessible",
+               listen_address=address, anagrpid=5)
+    both = {"nvh0": "optimized", "nvh1": "optimized"}
+    wait_for("all to be optimized", lambda: states(env, 1) == both == states(env, 2), 5)
+    target.rpc("nvmf_subsystem_set_ns_ana_group", nqn=NQN, nsid=2, anagrpid=5)
+    moved = {"nvh0": "inaccessible", "nvh1": "optimized"}
+    wait_for("the move to be followed", lambda: states(env, 2) == moved, 5)
+    assert states(env, 1) == both
+    touch(os.path.join(env.mounts[-1], NQN, "n2"))
+    target.rpc("nvmf_subsystem_set_ns_ana_group", nqn=NQN, nsid=2, anagrpid=2)
+    wait_for("the move back to be followed", lambda: states(env, 2) == both, 5)
+
+
 def policies(env, target, ports, path):
     """Set at connect, known to the listing; round-robin shares evenly, numa uses one path."""
     for port in ports:
@@ -115,7 +140,7 @@ def policies(env, target, ports, path):
 
 
 def main(env):
-    target = Target(env, "--listen", "tcp:127.0.0.1:0", "--ana")
+    target = Target(env, "--listen", "tcp:127.0.0.1:0", "--ana", ns=("malloc:64M", "malloc:8M"))
     ports = [int(a["address"]["trsvcid"]) for a in
              target.rpc("nvmf_subsystem_get_listeners", nqn=NQN)]
     for port in ports:
@@ -124,6 +149,7 @@ def main(env):
     matrix(env, target, ports, path)
     flips(env, target, ports, path)
     no_path(env, target, ports, path)
+    groups(env, target, ports)
     policies(env, target, ports, path)
     env.nvhost("umount", env.mounts[-1])
     env.nvhost("disconnect-all")

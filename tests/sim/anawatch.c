@@ -10,7 +10,7 @@
 #include "target-lite/core/impl.h"
 #include "tests/sim/node.h"
 
-#define CTRLRS 64
+#define CTRLRS 2048
 
 /* Controllers whose ANA log was read, the youngest. */
 static struct {
@@ -31,7 +31,7 @@ void sim_anawatch_init(void)
 
 static bool has_read(const struct tl_ctrlr *ctrlr)
 {
-	for (unsigned int i = 0; i < CTRLRS; i++)
+	for (unsigned int i = 0; i < CTRLRS && i < next_reader; i++)
 		if (readers[i].ctrlr == ctrlr && readers[i].cntlid == ctrlr->cntlid)
 			return true;
 	return false;

@@ -231,6 +231,8 @@ static bool excused(const struct worker *w, int err, const struct nvh_cpl *cpl)
 		return w->cancel_asked;
 	case -ETIMEDOUT:
 		return w->io->deadline_ns && sim.now >= w->io->deadline_ns;
+	case -EPROTO: /* what came was malformed, each time */
+		return sim_rig_wanted();
 	case 0:
 		break;
 	default:
@@ -248,6 +250,8 @@ static bool excused(const struct worker *w, int err, const struct nvh_cpl *cpl)
 		return recently(changed, since);
 	case NVH_ST_NS_NOT_READY:
 		return sim_world.plan.faults & 1u << SIM_FAULT_TRANSIENT || sim_rig_wanted();
+	case NVH_ST_TRANSIENT_TRANSPORT: /* a wrong digest, each time */
+		return sim_rig_wanted();
 	case NVH_ST_ABORT_REQUESTED:
 		return w->cancel_asked || w->io->deadline_ns || w->io->op == NVH_IO_PASSTHRU ||
 		       sim_rig_wanted(); /* held, aborted and repeated too often */

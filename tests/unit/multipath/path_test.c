@@ -133,6 +133,36 @@ static void what_does_not_fit_is_refused_until_it_fits(void)
 	mpf_stop();
 }
 
+/* A path is away while the size changes, and changes back: when it returns nothing is new to it,
+ * but to the head (seed 45075 of the simulated world). */
+static void a_size_that_changed_while_a_path_was_away_is_taken_over(void)
+{
+	struct mpf_ctrlr *a, *b;
+	struct nvhi_ns_data data;
+	struct nvh_ns *ns;
+
+	mpf_start(1);
+	a = mpf_join(0);
+	b = mpf_join(1);
+	ns = mpf_ns(a, 1, 7);
+	mpf_ns(b, 1, 7);
+	mpf_live(a);
+	mpf_live(b);
+	mpf_lost(a);
+	mpf_ns_data(&data, 1, 7);
+	data.nsze = 10;
+	nvhi_mp_ns_changed(&b->mpc, &data, NVHI_NS_SIZE);
+	CU_ASSERT_EQUAL(info_of(ns).nr_blocks, 10);
+	mpf_lost(b);
+	nvhi_mp_ns_removed(&b->mpc, 1, -ENODEV);
+	mpf_live(a);
+	CU_ASSERT_EQUAL(info_of(ns).nr_blocks, MPF_BLOCKS);
+	mpf_live(b);
+	CU_ASSERT_PTR_EQUAL(mpf_ns(b, 1, 7), ns);
+	CU_ASSERT_EQUAL(info_of(ns).nr_live_paths, 2);
+	mpf_stop();
+}
+
 static void private_namespaces_stay_apart(void)
 {
 	struct mpf_ctrlr *a, *b;
@@ -398,6 +428,36 @@ static void a_reactor_that_lost_its_queue_sends_through_home(void)
 	mpf_stop();
 }
 
+/* No reactor has a queue; then home gets one, the other still has none (seed 45873 of the simulated
+ * world). */
+static void what_waited_without_any_queue_goes_through_home_when_home_has_one(void)
+{
+	struct nvh_channel *channel;
+	struct mpf_ctrlr *c;
+	struct mpf_io io;
+
+	begin_relay(&c, &channel);
+	mpf_lost(c);
+	c->inner->caps.nr_io_queues = 0;
+	nvhi_head_changed(nvhi_path_find(&c->mpc, 1)->head);
+	mpf_turns();
+	mpf_io_init(&io, NVH_IO_WRITE, 0, 1, buf);
+	CU_ASSERT_EQUAL(nvhi_channel_submit(channel, io.io), 0);
+	mpf_turns();
+	CU_ASSERT_EQUAL(io.calls, 0);
+	c->inner->caps.nr_io_queues = 1;
+	nvhi_mp_ctrlr_live(&c->mpc, true);
+	mpf_up(c, 0);
+	mpf_turns();
+	CU_ASSERT_EQUAL(mpf_lent(c, 0), 1);
+	mpf_serve();
+	CU_ASSERT_EQUAL(io.calls, 1);
+	CU_ASSERT_EQUAL(io.err, 0);
+	mpf_io_done(&io);
+	nvhi_channel_close(channel);
+	mpf_stop();
+}
+
 static void relayed_io_is_canceled_expires_and_ends_with_the_namespace(void)
 {
 	struct nvh_channel *channel;
@@ -532,6 +592,7 @@ NVH_UNIT_MAIN("multipath/path", NVH_TEST(a_namespace_is_announced_once_a_path_is
 	      NVH_TEST(two_controllers_of_a_subsystem_are_two_paths),
 	      NVH_TEST(paths_share_the_load_and_take_over),
 	      NVH_TEST(what_does_not_fit_is_refused_until_it_fits),
+	      NVH_TEST(a_size_that_changed_while_a_path_was_away_is_taken_over),
 	      NVH_TEST(private_namespaces_stay_apart),
 	      NVH_TEST(another_identity_is_another_namespace),
 	      NVH_TEST(a_channel_on_another_reactor_waits_for_its_lanes),
@@ -540,6 +601,7 @@ NVH_UNIT_MAIN("multipath/path", NVH_TEST(a_namespace_is_announced_once_a_path_is
 	      NVH_TEST(subsystems_keep_their_number), NVH_TEST(unsupported_formats_take_no_channel),
 	      NVH_TEST(only_reactors_with_a_queue_are_usable),
 	      NVH_TEST(a_reactor_that_lost_its_queue_sends_through_home),
+	      NVH_TEST(what_waited_without_any_queue_goes_through_home_when_home_has_one),
 	      NVH_TEST(relayed_io_is_canceled_expires_and_ends_with_the_namespace),
 	      NVH_TEST(four_thousand_namespaces_have_two_paths_each),
 	      NVH_TEST(failed_allocations_leave_nothing_behind))

@@ -144,6 +144,45 @@ static void a_change_log_that_overflowed_or_is_broken_means_all(void)
 	world_teardown();
 }
 
+static uint32_t refuse;
+
+/* The controller has read, and cleared, its list; its answer does not arrive in order. */
+static enum fake_verdict refuse_changed_log(struct fake_ctrlr *fake, uint16_t qid,
+					    const struct nvh_cmd *cmd)
+{
+	if (qid || cmd->opc != NVH_ADM_GET_LOG_PAGE || cmd->cdw10.b[0] != NVH_LID_CHANGED_NS ||
+	    !refuse)
+		return FAKE_ANSWER;
+	refuse--;
+	fake->nr_changed = 0;
+	fake->hook_status = NVH_ST_TRANSIENT_TRANSPORT;
+	return FAKE_STATUS;
+}
+
+/* Seed 96779 of the simulated world. */
+static void a_change_log_that_was_read_twice_means_all(void)
+{
+	uint32_t before;
+
+	world_setup();
+	fakes[0].nr_ns = 10;
+	for (uint32_t i = 0; i < 10; i++)
+		fakes[0].nsid[i] = i + 1;
+	test_opts(&opts, 0);
+	owner_live(&owner, &opts);
+	before = fakes[0].cns[NVH_CNS_NS];
+	fakes[0].hook = refuse_changed_log;
+	fakes[0].changed[0] = 7;
+	fakes[0].nr_changed = 1;
+	refuse = 1;
+	fake_event(&fakes[0], NVH_AER_NOTICE, NVH_AER_NS_CHANGED, NVH_LID_CHANGED_NS);
+	world_run_ms(1000);
+	CU_ASSERT_EQUAL(refuse, 0);
+	CU_ASSERT_EQUAL(fakes[0].cns[NVH_CNS_NS], before + 10);
+	owner_delete(&owner);
+	world_teardown();
+}
+
 static void namespaces_come_and_go_while_live(void)
 {
 	world_setup();
@@ -245,6 +284,7 @@ NVH_UNIT_MAIN("host/ctrlr/aer", NVH_TEST(exactly_the_offered_notices_that_we_use
 	      NVH_TEST(unknown_events_are_cleared_by_reading_their_log),
 	      NVH_TEST(changed_namespaces_are_read_alone),
 	      NVH_TEST(a_change_log_that_overflowed_or_is_broken_means_all),
+	      NVH_TEST(a_change_log_that_was_read_twice_means_all),
 	      NVH_TEST(namespaces_come_and_go_while_live),
 	      NVH_TEST(events_during_a_scan_are_merged), NVH_TEST(long_scans_rest_in_between),
 	      NVH_TEST(a_refused_event_request_is_not_repeated))

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "target-lite/core/impl.h"
 #include "tests/unit/target_fixture.h"
 
 static uint64_t number;
@@ -350,6 +351,32 @@ static void a_killed_controller_closes_all_its_queues(void)
 	end();
 }
 
+/* Between the kill and the end of the connections: nothing that a host would take for final. */
+static void a_controller_that_is_dying_answers_nothing_final(void)
+{
+	struct tt_cmd *read, *identify;
+
+	begin();
+	tl_ctrlr_kill(io->qpair.ctrlr);
+	read = rw(NVH_OPC_READ, 0);
+	identify = tt_cmd(NVH_ADM_IDENTIFY, 0);
+	tl_cmd_transfer(&read->req.cmd, &read->req.xfer_len, &read->req.dir);
+	read->req.qpair = &io->qpair;
+	identify->req.qpair = &admin->qpair;
+	tl_request_exec(&read->req);
+	tl_request_exec(&identify->req);
+	CU_ASSERT_TRUE(read->done && identify->done);
+	CU_ASSERT_EQUAL(nvh_cpl_code(&read->cpl), NVH_ST_ABORTED_SQ_DELETION);
+	CU_ASSERT_FALSE(nvh_cpl_dnr(&read->cpl));
+	CU_ASSERT_EQUAL(nvh_cpl_code(&identify->cpl), NVH_ST_ABORTED_SQ_DELETION);
+	CU_ASSERT_FALSE(nvh_cpl_dnr(&identify->cpl));
+	tt_run();
+	CU_ASSERT_TRUE(io->disconnected);
+	tt_cmd_free(read);
+	tt_cmd_free(identify);
+	end();
+}
+
 static void a_lost_keep_alive_is_not_answered(void)
 {
 	struct tl_fault_opts opts;
@@ -492,6 +519,7 @@ NVH_UNIT_MAIN("target-lite/fault", NVH_TEST(a_scope_excludes_by_each_of_its_memb
 	      NVH_TEST(a_dropped_connection_loses_the_command_that_met_it),
 	      NVH_TEST(a_connection_fault_strikes_at_once_what_there_is),
 	      NVH_TEST(a_killed_controller_closes_all_its_queues),
+	      NVH_TEST(a_controller_that_is_dying_answers_nothing_final),
 	      NVH_TEST(a_lost_keep_alive_is_not_answered),
 	      NVH_TEST(a_stop_of_the_target_ends_what_faults_hold),
 	      NVH_TEST(ana_states_flap_and_are_as_before_in_the_end),
