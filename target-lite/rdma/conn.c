@@ -348,6 +348,27 @@ void tl_rdma_mute(struct tl_qpair *qpair, enum tl_mute mute)
 	tl_rdma_capsules_waiting(conn);
 }
 
+void tl_rdma_conn_watch(struct tl_rdma_conn *conn)
+{
+	uint64_t ms = tl_rdma_opts(conn->tg)->stall_ms;
+
+	if (conn->state != TL_RDMA_CONN_LIVE || !ms)
+		return;
+	conn->wrs_seen = conn->wrs_done;
+	if (nvhi_timer_arm(conn_reactor(conn), &conn->watch, ms * NVHI_NSEC_PER_MSEC))
+		nvhi_log(WARN, RDMA, "%s: no memory for a timer", conn->qpair.peer);
+}
+
+/* A device tells of a peer that does not answer; not every one does. */
+static void conn_look(struct tl_rdma_conn *conn)
+{
+	if (conn->wrs && conn->wrs_seen == conn->wrs_done)
+		tl_rdma_conn_fail(conn, "no transfer has ended for %u ms",
+				  tl_rdma_opts(conn->tg)->stall_ms);
+	else if (conn->wrs)
+		tl_rdma_conn_watch(conn);
+}
+
 static void conn_watch_fired(struct nvhi_timer *timer)
 {
 	struct tl_rdma_conn *conn = nvhi_container_of(timer, struct tl_rdma_conn, watch);
@@ -356,6 +377,8 @@ static void conn_watch_fired(struct nvhi_timer *timer)
 		conn_bury_soon(conn);
 	else if (conn->state == TL_RDMA_CONN_DRAINING)
 		tl_rdma_conn_disconnect(conn);
+	else if (conn->qpair.state == TL_QPAIR_LIVE)
+		conn_look(conn);
 	else
 		tl_rdma_conn_fail(conn, "no %s within %u ms",
 				  conn->state == TL_RDMA_CONN_ACCEPTING ? "end of the RDMA handshake"
@@ -395,6 +418,9 @@ static void conn_event(struct nvhi_rdma_id *id, const struct rdma_cm_event *even
 	case RDMA_CM_EVENT_DISCONNECTED:
 	case RDMA_CM_EVENT_TIMEWAIT_EXIT:
 		conn->gone = true;
+		if (conn->wrs) /* iWARP ends the connection where a key or range is wrong */
+			tl_rdma_conn_fail(conn, "ended by the host with %u transfers under way",
+					  conn->wrs);
 		tl_rdma_conn_disconnect(conn);
 		break;
 	default:

@@ -45,8 +45,13 @@ static void cq_failed(struct tl_rdma_conn *conn, const struct ibv_wc *wc)
 	struct tl_rdma_req *treq = (void *)(uintptr_t)(wc->wr_id & ~(uint64_t)TL_RDMA_WR_MASK);
 	char command[32] = "";
 
-	if (wc->status == IBV_WC_WR_FLUSH_ERR) { /* what came first says why */
-		tl_rdma_conn_disconnect(conn);
+	if (wc->status == IBV_WC_WR_FLUSH_ERR && what == TL_RDMA_WR_RECV) {
+		tl_rdma_conn_disconnect(conn); /* what came first says why, or nobody asked for anything */
+		return;
+	}
+	if (wc->status == IBV_WC_WR_FLUSH_ERR) {
+		tl_rdma_conn_fail(conn, "the connection broke during %s (iWARP says no more: a key or "
+				  "range that the host does not allow?)", names[what]);
 		return;
 	}
 	if (what != TL_RDMA_WR_RECV)
@@ -96,8 +101,9 @@ static void cq_one(struct tl_rdma_dev *dev, const struct ibv_wc *wc)
 	case TL_RDMA_WR_SEND:
 		tl_rdma_send_done(treq);
 		break;
-	default: /* a failed WRITE; the SEND behind it follows */
-		return;
+	default: /* the SEND behind it follows */
+		tl_rdma_write_done(conn);
+		break;
 	}
 	tl_rdma_conn_check(conn);
 }

@@ -216,7 +216,7 @@ struct tl_rdma_req {
 enum tl_rdma_wr {
 	TL_RDMA_WR_RECV,
 	TL_RDMA_WR_READ,
-	TL_RDMA_WR_WRITE, /* not signalled: seen only when it fails */
+	TL_RDMA_WR_WRITE, /* where it is not signalled it is seen only when it fails */
 	TL_RDMA_WR_SEND,
 	TL_RDMA_WR_MASK = 3,
 };
@@ -258,6 +258,7 @@ struct tl_rdma_conn {
 	uint32_t qp_num;
 	uint32_t sq_size, sq_free;
 	uint32_t wrs;    /* signalled work requests under way */
+	uint64_t wrs_done, wrs_seen; /* those that completed ever, and when the watch last looked */
 	uint32_t active; /* commands without their response posted */
 	struct ibv_send_wr *first, *last; /* to be posted */
 	struct nvhi_defer flush, bury;
@@ -287,6 +288,8 @@ int tl_rdma_conn_arrive(struct tl_rdma_group *tg, const struct rdma_cm_event *ev
 /* The connection cannot go on: one line that says why, and the end. */
 void tl_rdma_conn_fail(struct tl_rdma_conn *conn, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* Transfers are under way: it is looked after them. */
+void tl_rdma_conn_watch(struct tl_rdma_conn *conn);
 /* The end: the queue pair goes into error, its requests come back. Idempotent. */
 void tl_rdma_conn_disconnect(struct tl_rdma_conn *conn);
 /* A signalled work request has completed: a connection that ends may have waited for it. */
@@ -323,6 +326,8 @@ void tl_rdma_complete(struct tl_request *req);
 /* Reads a command's data from the host. */
 void tl_rdma_read(struct tl_rdma_req *treq);
 void tl_rdma_read_done(struct tl_rdma_req *treq);
+/* Signalled, or failed. */
+void tl_rdma_write_done(struct tl_rdma_conn *conn);
 void tl_rdma_send_done(struct tl_rdma_req *treq);
 /* Posts what waits, as far as there is room. */
 void tl_rdma_pump(struct tl_rdma_conn *conn);

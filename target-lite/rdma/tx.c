@@ -1,7 +1,7 @@
 /*
  * Sending: a write's data is read from the host before the core sees the command, a read's data is
  * written to it ahead of the response. Work requests of a turn leave together; each response is
- * signalled, the RDMA WRITE in front of it is not. The send queue has a count of free entries and
+ * signalled, the RDMA WRITE in front of it is not (but on iWARP). The send queue has a count of free entries and
  * the READs a limit of their own, so neither can overrun; what finds no room waits in order.
  * Receive slots are given back before the response that lets the host use them. Group reactor.
  * NVMe/RDMA Transport Specification 1.1 sections 3.2 and 3.4.
@@ -28,7 +28,7 @@ static void tx_unaccount(struct tl_rdma_conn *conn, const struct ibv_send_wr *wr
 		tl_rdma_cq_expect(conn->dev, -1);
 		if ((wr->wr_id & TL_RDMA_WR_MASK) == TL_RDMA_WR_READ)
 			treq->reads--;
-		else
+		else if ((wr->wr_id & TL_RDMA_WR_MASK) == TL_RDMA_WR_SEND)
 			treq->state = TL_RDMA_REQ_QUEUED;
 	}
 }
@@ -37,6 +37,8 @@ static void tx_account(struct tl_rdma_conn *conn)
 {
 	conn->wrs++;
 	tl_rdma_cq_expect(conn->dev, 1);
+	if (__builtin_expect(!nvhi_timer_armed(&conn->watch), 0))
+		tl_rdma_conn_watch(conn);
 }
 
 static void tx_post(struct tl_rdma_conn *conn, struct ibv_send_wr *first)
@@ -92,7 +94,11 @@ static void tx_chain(struct tl_rdma_conn *conn, struct ibv_send_wr *wr)
 
 /* ---- work requests -------------------------------------------------------------------------- */
 
-/* A part of the request's buffer and one descriptor. */
+/*
+ * A part of the request's buffer and one descriptor. siw sends an RDMA WRITE that is not signalled out of
+ * the buffer, and the response behind it completes when TCP has both, perhaps unsent: only a
+ * signalled one leaves the buffer to us.
+ */
 static void tx_fill_data(struct tl_rdma_req *treq, struct ibv_send_wr *wr, struct ibv_sge *sge,
 			 enum tl_rdma_wr what, const struct nvh_sgl_keyed *sgl, uint32_t at,
 			 uint32_t len)
@@ -107,7 +113,9 @@ static void tx_fill_data(struct tl_rdma_req *treq, struct ibv_send_wr *wr, struc
 	wr->sg_list = sge;
 	wr->num_sge = 1;
 	wr->opcode = what == TL_RDMA_WR_READ ? IBV_WR_RDMA_READ : IBV_WR_RDMA_WRITE;
-	wr->send_flags = what == TL_RDMA_WR_READ ? IBV_SEND_SIGNALED : 0;
+	wr->send_flags = what == TL_RDMA_WR_READ || dev->dev->iwarp ? IBV_SEND_SIGNALED : 0;
+	if (wr->send_flags)
+		tx_account(tl_rdma_conn_of(treq->req.qpair));
 	wr->wr.rdma.remote_addr = nvh_le64_get(sgl->addr);
 	wr->wr.rdma.rkey = nvh_le32_get(sgl->key);
 }
@@ -134,8 +142,11 @@ static void tx_fill_send(struct tl_rdma_conn *conn, struct tl_rdma_req *treq)
 	if (treq->invalidate && tx_can_invalidate(conn)) {
 		wr->opcode = IBV_WR_SEND_WITH_INV;
 		wr->invalidate_rkey = treq->inv_key;
-		/* Where siw's provider looks for it; others ignore this for a SEND. */
+		/* Where siw's provider looks for it; others ignore this for a SEND. And siw's
+		 * kernel part takes inline data with plain SENDs only. */
 		wr->wr.rdma.rkey = treq->inv_key;
+		if (conn->dev->dev->iwarp)
+			wr->send_flags &= ~(unsigned int)IBV_SEND_INLINE;
 	}
 }
 
@@ -167,7 +178,6 @@ static bool tx_reads(struct tl_rdma_conn *conn, struct tl_rdma_req *treq)
 		treq->sgl_next++;
 		treq->read_bytes += len;
 		treq->reads++;
-		tx_account(conn);
 		tl_rdma_count(conn->dev->stats->total_send_wrs, 1);
 		if (single)
 			tx_chain(conn, at);
@@ -201,6 +211,7 @@ void tl_rdma_read_done(struct tl_rdma_req *treq)
 
 	treq->reads--;
 	conn->wrs--;
+	conn->wrs_done++;
 	tl_rdma_cq_expect(conn->dev, -1);
 	conn->sq_free++;
 	conn->reads_free++;
@@ -305,11 +316,21 @@ void tl_rdma_complete(struct tl_request *req)
 		tl_rdma_count(conn->dev->stats->pending_rdma_send, 1);
 }
 
+void tl_rdma_write_done(struct tl_rdma_conn *conn)
+{
+	if (!conn->dev->dev->iwarp)
+		return;
+	conn->wrs--;
+	conn->wrs_done++;
+	tl_rdma_cq_expect(conn->dev, -1);
+}
+
 void tl_rdma_send_done(struct tl_rdma_req *treq)
 {
 	struct tl_rdma_conn *conn = tl_rdma_conn_of(treq->req.qpair);
 
 	conn->wrs--;
+	conn->wrs_done++;
 	tl_rdma_cq_expect(conn->dev, -1);
 	conn->sq_free += treq->wrs;
 	tl_request_end(&treq->req);

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WAIT_MS 8000
+#define WAIT_MS 14000 /* longer than a target waits for Connect */
 #define BUFFER  (1u << 20)
 
 struct private_data {
