@@ -192,7 +192,7 @@ static int refused_error(const struct rdma_cm_event *event, char *text, size_t l
 	}
 	if (event->status == CM_REJ_NO_SUCH_SERVICE || event->status == -ECONNREFUSED ||
 	    event->status == ECONNREFUSED) {
-		snprintf(text, len, "connection refused (is an RDMA listener there?)");
+		snprintf(text, len, "connection refused");
 		return -ECONNREFUSED;
 	}
 	if (event->status == CM_REJ_CONSUMER)
@@ -247,7 +247,7 @@ int nvhi_rdma_event_error(const struct nvhi_verbs *verbs, const struct rdma_cm_e
 		return -ENODEV;
 	case RDMA_CM_EVENT_ADDR_CHANGE:
 		snprintf(text, len, "the address moved to another RDMA device");
-		return -EADDRNOTAVAIL;
+		return -ENETRESET;
 	default:
 		snprintf(text, len, "unexpected RDMA event: %s", verbs->cm_event_str(event->event));
 		return -EPROTO;

@@ -212,6 +212,10 @@ static void route_resolved(struct nvhi_rdma_qpair *q)
 	err = nvhi_rdma_post_recv_all(q);
 	if (!err)
 		err = request_connection(q);
+	if (err == -ECONNREFUSED) { /* siw knows at once when the peer is this machine */
+		nvhi_rdma_fail(q, err, "connection refused");
+		return;
+	}
 	if (err) {
 		nvhi_rdma_fail(q, err, "the RDMA connection could not be asked for: %s",
 			       strerror(-err));
@@ -332,6 +336,8 @@ static void address_error(struct nvhi_rdma_qpair *q, int err)
 {
 	const struct nvhi_tctrlr_opts *opts = &q->qpair.tctrlr->opts;
 
+	if (err == -EADDRNOTAVAIL && !opts->host_addr.traddr[0])
+		err = -ENODEV;
 	if (err == -ENODEV)
 		nvhi_rdma_dev_missing();
 	if (err == -ENODEV || err == -EADDRNOTAVAIL)

@@ -163,27 +163,44 @@ static int cq_poller(struct nvhi_poller *poller)
 
 /* ---- waiting ------------------------------------------------------------------------------- */
 
-/* The channel tells of what completes from now on; what came before that is fetched: true. */
-static bool cq_arm(struct nvhi_rdma_qpair *q)
+/* The channel tells of what completes from now on. What came before that is fetched: 1; 0: nothing
+ * did; or -errno. */
+static int cq_arm(struct nvhi_rdma_qpair *q)
 {
 	int got;
 
 	if (q->stash_count > 0)
-		return true;
+		return 1;
 	if (q->armed)
-		return false;
+		return 0;
 	if (q->verbs->req_notify_cq(q->cq, 0))
-		return true; /* then it must be polled on */
+		return -EIO;
 	q->armed = true;
 	got = q->verbs->poll_cq(q->cq, NVHI_RDMA_WCS, q->stash);
 	if (got > 0)
 		q->stash_count = (uint32_t)got;
-	return got != 0;
+	return got < 0 ? -EIO : got > 0;
 }
 
+/* A queue that cannot be armed keeps the reactor polling. */
 static bool cq_poller_arm(struct nvhi_poller *poller)
 {
-	return cq_arm(nvhi_container_of(poller, struct nvhi_rdma_qpair, poller));
+	return cq_arm(nvhi_container_of(poller, struct nvhi_rdma_qpair, poller)) != 0;
+}
+
+/* Nobody polls this queue: armed again at once. */
+static int cq_arm_and_poll(struct nvhi_rdma_qpair *q)
+{
+	int work = 0, more;
+
+	while (cq_alive(q) && (more = cq_arm(q)) != 0) {
+		if (more < 0) {
+			nvhi_rdma_fail(q, more, "the completion queue cannot be armed");
+			break;
+		}
+		work += cq_poll(q);
+	}
+	return work;
 }
 
 static int cq_channel_event(struct nvhi_source *source, unsigned int events)
@@ -201,9 +218,8 @@ static int cq_channel_event(struct nvhi_source *source, unsigned int events)
 		work++;
 	}
 	work += cq_poll(q);
-	if (cq_alive(q) && !q->polled)
-		while (cq_alive(q) && cq_arm(q))
-			work += cq_poll(q);
+	if (!q->polled)
+		work += cq_arm_and_poll(q);
 	return work;
 }
 
@@ -241,10 +257,9 @@ static int cq_make(struct nvhi_rdma_qpair *q)
 		q->poller.arm = cq_poller_arm;
 		nvhi_poller_add(reactor, &q->poller, cq_poller);
 		q->polled = true;
-	} else {
-		cq_arm(q);
+		return 0;
 	}
-	return 0;
+	return cq_arm(q); /* nothing can have completed yet */
 }
 
 int nvhi_rdma_cq_open(struct nvhi_rdma_qpair *q, char *errbuf, size_t errbuf_len)

@@ -4,9 +4,10 @@
  *sent, as a read is answered, DEPTH exchanges at a time. Blocking connection setup, spinning
  *afterwards.
  *
- *	verbs_pingpong -a ADDRESS [-p PORT] [-s SIZE] [-d DEPTH] [-n EXCHANGES]
+ *	verbs_pingpong -a ADDRESS [-p PORT] [-s SIZE] [-d DEPTH] [-n EXCHANGES] [-v POLLS]
  *
- * Prints one line: exchanges, microseconds each, polls in vain. Linked to rdma-core directly.
+ * Prints one line: exchanges, microseconds each, polls in vain. -v: so many of these more at the
+ *end, so that their cost can be told from that of exchanges. Linked to rdma-core directly.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -246,16 +247,25 @@ static void exchange(struct end *end, uint64_t exchanges)
 	       (unsigned long long)vain);
 }
 
+static void poll_idle(struct end *end, uint64_t polls)
+{
+	struct ibv_wc wcs[16];
+
+	while (polls--)
+		if (ibv_poll_cq(end->cq, 16, wcs) < 0)
+			die("poll");
+}
+
 int main(int argc, char **argv)
 {
 	const char *address = NULL, *port = "7471";
 	struct end end = {.depth = 16, .size = 4096};
-	uint64_t exchanges = 10000;
+	uint64_t exchanges = 10000, idle_polls = 0;
 	int opt, ready[2];
 	pid_t child;
 	char byte;
 
-	while ((opt = getopt(argc, argv, "a:p:s:d:n:")) != -1) {
+	while ((opt = getopt(argc, argv, "a:p:s:d:n:v:")) != -1) {
 		if (opt == 'a')
 			address = optarg;
 		else if (opt == 'p')
@@ -266,6 +276,8 @@ int main(int argc, char **argv)
 			end.depth = (unsigned int)strtoul(optarg, NULL, 0);
 		else if (opt == 'n')
 			exchanges = strtoull(optarg, NULL, 0);
+		else if (opt == 'v')
+			idle_polls = strtoull(optarg, NULL, 0);
 		else
 			return 2;
 	}
@@ -284,6 +296,7 @@ int main(int argc, char **argv)
 		die("the other side");
 	client_connect(&end, address, port);
 	exchange(&end, exchanges);
+	poll_idle(&end, idle_polls);
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 	return 0;

@@ -239,6 +239,8 @@ static int fake_req_notify_cq(struct ibv_cq *cq, int solicited_only)
 {
 	(void)cq;
 	CU_ASSERT_EQUAL(solicited_only, 0);
+	if (fail_once(&rdev.arm_error))
+		return -1;
 	if (rdev.respond_when_armed) {
 		rdev_respond(rdev.respond_when_armed, 0, 0, true);
 		rdev.respond_when_armed = NULL;

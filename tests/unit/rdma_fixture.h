@@ -57,8 +57,8 @@ struct fake_rdma {
 	size_t pin_limit;  /* bytes that may be registered; 0: any */
 	int reg_error;     /* errno of a registration beyond it */
 	int channel_error, resolve_error, route_error, qp_error, inline_error, cq_error,
-		connect_error, post_error;       /* errno of the next such call */
-	struct fake_capsule *respond_when_armed; /* just before the CQ is armed it completes */
+		connect_error, post_error, arm_error; /* errno of the next such call */
+	struct fake_capsule *respond_when_armed;      /* just before the CQ is armed it completes */
 	/* what there is */
 	struct rdma_event_channel channel;
 	bool channel_open;

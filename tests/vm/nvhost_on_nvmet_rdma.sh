@@ -33,7 +33,7 @@ held() # what processes hold of the devices
 {
 	holds "discover" says "subnqn: *$NQN" nvhost discover $at
 	holds "discover -o json" eval "nvhost discover $at -o json | python3 -m json.tool"
-	holds "a port where nobody listens is refused" fails_with "is an RDMA listener there" nvhost connect -t rdma -a 192.168.77.1 -s 4999 -n $NQN
+	holds "a port where nobody listens is refused" fails_with "connection refused .is a listener there" nvhost connect -t rdma -a 192.168.77.1 -s 4999 -n $NQN
 	holds "connect to an unknown subsystem is refused" refused nvhost connect $at -n nqn.2026-01.io.nvhost:nobody
 	ip link add plain type dummy && ip addr add 192.168.99.1/24 dev plain && ip link set plain up
 	holds "an address without RDMA is said to be" fails_with "no RDMA device leads to this address" \

@@ -218,13 +218,18 @@ static void refusals_without_a_status_are_told_apart(void)
 	resolve();
 	rdev_event(RDMA_CM_EVENT_REJECTED, 8, NULL, 0);
 	rq_run();
-	failed(-ECONNREFUSED, "is an RDMA listener there?");
+	failed(-ECONNREFUSED, "connection refused");
 
 	rq_create(&(struct rq_opts){0});
 	resolve();
 	rdev_event(RDMA_CM_EVENT_REJECTED, -ECONNREFUSED, NULL, 0);
 	rq_run();
-	failed(-ECONNREFUSED, "is an RDMA listener there?");
+	failed(-ECONNREFUSED, "connection refused");
+
+	rq_create(&(struct rq_opts){0});
+	rdev.connect_error = ECONNREFUSED;
+	resolve();
+	failed(-ECONNREFUSED, "connection refused");
 
 	rq_create(&(struct rq_opts){0});
 	resolve();
@@ -250,6 +255,16 @@ static void every_step_may_fail(void)
 	rdev.resolve_error = ENODEV;
 	begin();
 	failed(-ENODEV, "no RDMA device leads to this address");
+
+	rq_create(&(struct rq_opts){0});
+	rdev.resolve_error = EADDRNOTAVAIL;
+	begin();
+	failed(-ENODEV, "no RDMA device leads to this address (");
+
+	rq_create(&(struct rq_opts){.host_traddr = "192.0.2.9"});
+	rdev.resolve_error = EADDRNOTAVAIL;
+	begin();
+	failed(-EADDRNOTAVAIL, "no RDMA device leads to this address from 192.0.2.9");
 
 	rq_create(&(struct rq_opts){0});
 	begin();
@@ -424,7 +439,7 @@ static void a_live_queue_is_lost_by_events_of_its_connection(void)
 	} table[] = {
 		{RDMA_CM_EVENT_DISCONNECTED, -ECONNRESET, "closed the connection"},
 		{RDMA_CM_EVENT_DEVICE_REMOVAL, -ENODEV, "device was removed"},
-		{RDMA_CM_EVENT_ADDR_CHANGE, -EADDRNOTAVAIL, "moved to another RDMA device"},
+		{RDMA_CM_EVENT_ADDR_CHANGE, -ENETRESET, "moved to another RDMA device"},
 	};
 
 	for (size_t i = 0; i < NVHI_ARRAY_SIZE(table); i++) {

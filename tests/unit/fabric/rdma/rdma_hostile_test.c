@@ -204,6 +204,29 @@ static void a_queue_pair_that_takes_no_more_is_a_lost_queue(void)
 	CU_ASSERT_EQUAL(more.done, 1);
 }
 
+static void a_queue_that_cannot_be_armed_is_lost_or_polled(void)
+{
+	begin(&(struct rq_opts){0}); /* the admin queue: nobody polls it */
+	rdev.arm_error = EIO;
+	rdev_respond(capsules[0], 0, 0, true);
+	rq_run();
+	CU_ASSERT_EQUAL(rreqs[0].done, 1);
+	lost(-EIO, "cannot be armed", MANY - 1);
+
+	begin(IO);
+	rq.clock_step = 50000;
+	rdev.arm_error = EIO;
+	nvhi_reactor_run(reactor, 2);
+	rdev_respond(capsules[0], 0, 0, true);
+	for (int i = 0; i < 10 && !rreqs[0].done; i++)
+		nvhi_reactor_run(reactor, 2);
+	CU_ASSERT_EQUAL(rreqs[0].done, 1);
+	CU_ASSERT_EQUAL(rq.lost, 0);
+	rq.clock_step = 0;
+	rq_destroy();
+	nvhi_dma_free(buf);
+}
+
 static void answers_before_the_break_count(void)
 {
 	begin(IO);
@@ -313,6 +336,7 @@ NVH_UNIT_MAIN("fabric/rdma/rdma_hostile",
 	      NVH_TEST(without_flow_control_the_head_means_nothing),
 	      NVH_TEST(a_broken_queue_pair_is_a_lost_queue),
 	      NVH_TEST(a_queue_pair_that_takes_no_more_is_a_lost_queue),
+	      NVH_TEST(a_queue_that_cannot_be_armed_is_lost_or_polled),
 	      NVH_TEST(answers_before_the_break_count), NVH_TEST(what_was_not_sent_says_so),
 	      NVH_TEST(done_may_take_the_queue_back), NVH_TEST(lost_may_take_the_queue_back),
 	      NVH_TEST(random_answers_end_at_worst_the_connection))
