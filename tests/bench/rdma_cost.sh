@@ -16,27 +16,15 @@ nvmet_ns $NQN 1 "$(disk d1 64)"
 nvmet_port 1 $A 4420 rdma
 nvmet_link 1 $NQN
 
-counted() # COMMAND...: its user instructions; what it says goes to a file
+counted() # COMMAND...: its user instructions
 {
 	valgrind --tool=callgrind --callgrind-out-file=/dev/null --log-file="$dir/callgrind" "$@" >"$dir/said"
 	sed -n 's/.*Collected *: *//p' "$dir/callgrind"
 }
-# A run's start and end cancel out: what 2,000 more of them cost. The bare ones without their polls in vain, so that
-# nothing but the exchange is left; ours with all that the reactor does meanwhile.
-pingpong() { counted "$PINGPONG" -a $A -s 4096 -d 16 "$@"; }
-vain() { sed -n 's/.*, \([0-9]*\) polls in vain/\1/p' "$dir/said"; }
-each_bare()
-{
-	local few few_vain many many_vain idle poll
-	few=$(pingpong -n 1000); few_vain=$(vain)
-	many=$(pingpong -n 3000); many_vain=$(vain)
-	idle=$(pingpong -n 1000 -v 100000)
-	poll=$(((idle - few) / (100000 + $(vain) - few_vain)))
-	echo $(((many - poll * many_vain - few + poll * few_vain) / 2000))
-}
+bare() { counted "$PINGPONG" -a $A -s 4096 -d 16 -n "$1"; }
 # shellcheck disable=SC2086
 ours() { counted nvhost perf $at --rw=randread --bs=4k --iodepth=16 --number_ios="$1"; }
-each_ours() { echo $((($(ours 3000) - $(ours 1000)) / 2000)); }
+each() { echo $((($($1 3000) - $($1 1000)) / 2000)); } # FUNCTION: of one; a run's start and end cancel out
 median() { sort -n | sed -n 3p; }
 # shellcheck disable=SC2086
 us_ours() { nvhost perf $at --rw=randread --bs=4k --iodepth="$1" --number_ios="$2" -o json | python3 -c '
@@ -48,8 +36,8 @@ us_bare() { "$PINGPONG" -a $A -s 4096 -d "$1" -n "$2" | sed 's/.*: \([0-9.]*\) u
 five() { for _ in 1 2 3 4 5; do "$@"; done | median; }
 
 echo "user instructions of a 4 KiB read, 16 at a time (callgrind)"
-echo "  bare verbs      $(each_bare)"
-echo "  nvhost          $(each_ours)"
+echo "  bare verbs      $(each bare)"
+echo "  nvhost          $(each ours)"
 nvme connect -t rdma -a $A -s 4420 -n $NQN --nr-io-queues=1
 disk=$(disk_of 1)
 echo "microseconds a 4 KiB read, median of 5, in the same guest"
