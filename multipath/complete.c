@@ -274,6 +274,10 @@ void nvhi_part_done(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl)
 			lane_trusted(lane);
 		if (!io->channel->only)
 			part_good(io, lane, r);
+		if (__builtin_expect((lane->ios & lane->sample_mask) == 0, 0))
+			nvhi_lane_latency_count(lane, io->op.dir == NVHI_DIR_TO_CTRLR,
+						nvhi_reactor_now(io->channel->reactor) -
+							r->req.submit_ns);
 		io->pub.result = nvh_cpl_result64(cpl);
 	} else {
 		if (!err)

@@ -15,6 +15,7 @@
  *	complete.c	parts coming back
  *	fence*.c	commands of unknown fate (fence.h)
  *	requeue.c	I/O that waits: for a path, for room, for a retry delay
+ *	latency.c	what the paths' commands take
  *	nopath.c	how long and how much I/O waits for a path
  *	relay.c		I/O from a reactor that has no queue
  *	failover.c	the record of each loss of a path
@@ -25,11 +26,17 @@
 #define NVHI_MULTIPATH_HEAD_H
 
 #include <assert.h>
+#include <nvhost/latency.h>
 
 #include "host/ctrlr/ana.h"
 #include "multipath/failover.h"
 #include "multipath/io.h"
 #include "multipath/multipath.h"
+
+/* Of commands that read (0) and that modify (1). */
+struct nvhi_latency {
+	uint32_t buckets[2][NVH_LATENCY_BUCKETS];
+};
 
 /* ---- home --------------------------------------------------------------------------------- */
 
@@ -113,6 +120,7 @@ struct nvhi_path {
 	uint8_t ana; /* enum nvh_ana_state or NVHI_ANA_UNKNOWN */
 	struct nvhi_ns_data data;
 	uint64_t ios, errors; /* of lanes that are gone */
+	struct nvhi_latency histogram;
 };
 
 /* ---- a channel's reactor ------------------------------------------------------------------ */
@@ -181,6 +189,8 @@ struct nvhi_lane {
 	uint64_t latency_ns[4];	/* moving averages; see policy_latency.c. 0: none yet */
 	uint64_t sampled_at;
 	uint64_t ios, errors;	/* atomic for readers */
+	uint64_t sample_mask;	/* one of so many + 1 is counted */
+	struct nvhi_latency histogram;
 };
 
 struct nvhi_policy;
@@ -358,6 +368,13 @@ void nvhi_io_wait(struct nvhi_io *io);
 void nvhi_io_delay(struct nvhi_io *io, uint32_t delay_ms);
 /* Issues what waits, in order, as far as it goes; fails it where there is no hope. */
 void nvhi_channel_drain(struct nvh_channel *channel);
+
+/* ---- latency.c ------------------------------------------------------------------------------ */
+
+void nvhi_lane_latency_count(struct nvhi_lane *lane, bool writes, uint64_t ns);
+void nvhi_latency_merge(struct nvhi_latency *into, const struct nvhi_latency *from);
+/* The upper bound of the bucket where it lies; 0: no samples. */
+uint64_t nvhi_latency_percentile(const uint32_t *buckets, double percent);
 
 /* ---- nopath.c ------------------------------------------------------------------------------- */
 

@@ -18,6 +18,7 @@
 #include "base/reactor.h"
 #include "host/ctrlr/ctrlr.h"
 
+struct nvh_latency;
 struct nvhi_failover;
 struct nvhi_mp;
 struct nvhi_mp_subsys;
@@ -129,6 +130,10 @@ struct nvh_ns *nvhi_mp_ns_next(struct nvhi_mp *mp, struct nvh_ns *prev);
 /* The index-th path's numbers, and its controller; NULL past the end. */
 struct nvhi_mp_ctrlr *nvhi_mp_path(const struct nvh_ns *ns, unsigned int index,
 				   struct nvh_path_info *ret_info);
+
+/* -ENOENT past the end. */
+int nvhi_mp_path_latency(const struct nvh_ns *ns, unsigned int index, bool writes,
+			 struct nvh_latency *ret_latency);
 
 /* Any thread. */
 void nvhi_ns_get(struct nvh_ns *ns);

@@ -132,6 +132,7 @@ void nvhi_path_lane_gone(struct nvhi_lane *lane)
 {
 	struct nvhi_path *path = lane->path;
 
+	nvhi_latency_merge(&path->histogram, &lane->histogram);
 	path->ios += __atomic_load_n(&lane->ios, __ATOMIC_RELAXED);
 	path->errors += __atomic_load_n(&lane->errors, __ATOMIC_RELAXED);
 	nvhi_fence_take_lane(lane);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include <nvhost/latency.h>
 #include <nvhost/ns.h>
 
 #include "base/fork.h"
@@ -114,6 +115,12 @@ int nvh_subsys_set_policy(struct nvh_host *host, const char *subnqn, const char 
 	if (nvhi_forked())
 		return -EPERM;
 	return nvhi_mp_set_policy(&host->mp, subnqn, policy);
+}
+
+int nvh_ns_path_latency(const struct nvh_ns *ns, unsigned int index, bool writes,
+			struct nvh_latency *ret_latency)
+{
+	return nvhi_mp_path_latency(ns, index, writes, ret_latency);
 }
 
 int nvh_subsys_set_no_path(struct nvh_host *host, const char *subnqn, const char *no_path,

@@ -256,6 +256,29 @@ int nvc_call(const char *method, struct json_object *params, struct json_object 
 	return 0;
 }
 
+int nvc_call_events(const char *method,
+		    int (*on_event)(const char *method, struct json_object *params, void *arg),
+		    void *arg)
+{
+	struct nvhi_rpc_fault fault = {0};
+	struct json_object *result = NULL;
+	char err[1024] = "";
+	int rc = client_ensure(err, sizeof(err));
+
+	if (rc) {
+		nvc_fail("%s", err);
+		return -1;
+	}
+	rc = nvhi_rpc_client_request(client_connection, method, NULL, -1, on_event, arg, &result,
+				     &fault);
+	json_object_put(result);
+	client_close();
+	if (rc >= 0)
+		return 0;
+	nvc_fail("%s", fault.message);
+	return -1;
+}
+
 /* ---- results ------------------------------------------------------------------------------ */
 
 struct json_object *nvc_get(struct json_object *object, const char *name)

@@ -23,6 +23,12 @@ int nvc_call(const char *method, struct json_object *params, struct json_object 
 int nvc_call_quiet(const char *method, struct json_object *params, struct json_object **ret_result,
 		   int *ret_code, char *err, size_t err_len);
 
+/* Calls a method without parameters that sends events until it is answered; on_event returns non-zero
+ * to end it. 0, or -1 after the failure was said. */
+int nvc_call_events(const char *method,
+		    int (*on_event)(const char *method, struct json_object *params, void *arg),
+		    void *arg);
+
 /* ---- members of results; defaults where they are missing ------------------------------------ */
 const char *nvc_get_string(struct json_object *object, const char *name);
 uint64_t nvc_get_u64(struct json_object *object, const char *name, uint64_t missing);

@@ -151,7 +151,7 @@ int nvc_show_topology(int argc, char **argv)
 	if (format == NVC_JSON)
 		status = list_show_json(nvc_topology_to_json(&topology));
 	else
-		nvc_topology_print(stdout, &topology, !strcmp(ranking, "ctrl"));
+		nvc_topology_print(stdout, &topology, !strcmp(ranking, "ctrl"), verbose);
 	nvc_topology_free(&topology);
 	return status;
 }

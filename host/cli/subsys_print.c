@@ -153,7 +153,54 @@ struct json_object *nvc_subsys_to_json(const struct nvc_topology *topology, cons
 
 /* ---- show-topology ------------------------------------------------------------------------ */
 
-static void topology_print_by_ns(FILE *out, const struct nvc_subsys *s)
+/* "150us", "2.3ms", "-". */
+static const char *topology_time(struct json_object *latency, const char *name, char *text,
+				 size_t len)
+{
+	uint64_t ns = nvc_get_u64(latency, name, 0);
+
+	if (!ns)
+		snprintf(text, len, "-");
+	else if (ns < 1000000)
+		snprintf(text, len, "%lluus", (unsigned long long)(ns / 1000));
+	else
+		snprintf(text, len, "%.1fms", (double)ns / 1e6);
+	return text;
+}
+
+/* Behind what nvme-cli prints of a path. */
+static void topology_print_numbers(FILE *out, struct json_object *path, bool verbose)
+{
+	static const struct {
+		const char *member, *word;
+	} kinds[] = {{"read_latency", "read"}, {"write_latency", "write"}};
+
+	fprintf(out, " inflight=%llu", (unsigned long long)nvc_get_u64(path, "inflight", 0));
+	for (size_t i = 0; i < 2; i++) {
+		struct json_object *l = nvc_get(path, kinds[i].member);
+		char p50[16], p99[16];
+
+		fprintf(out, " %s=%s/%s", kinds[i].word,
+			topology_time(l, "p50_ns", p50, sizeof(p50)),
+			topology_time(l, "p99_ns", p99, sizeof(p99)));
+	}
+	if (verbose)
+		fprintf(out, " ios=%llu errors=%llu group=%llu",
+			(unsigned long long)nvc_get_u64(path, "ios", 0),
+			(unsigned long long)nvc_get_u64(path, "errors", 0),
+			(unsigned long long)nvc_get_u64(path, "ana_group", 0));
+	fputc('\n', out);
+}
+
+/* The state of the path where it tells more than its controller's. */
+static const char *topology_state(struct json_object *path, struct json_object *ctrlr)
+{
+	const char *state = nvc_get_string(path, "state");
+
+	return state[0] ? state : nvc_get_string(ctrlr, "state");
+}
+
+static void topology_print_by_ns(FILE *out, const struct nvc_subsys *s, bool verbose)
 {
 	char address[1024];
 
@@ -167,14 +214,14 @@ static void topology_print_by_ns(FILE *out, const struct nvc_subsys *s)
 			struct json_object *c = nvc_topology_ctrlr(s, name);
 
 			nvc_topology_address(c, address, sizeof(address));
-			fprintf(out, "  +- %s %s %s %s %s\n", name, nvc_get_string(c, "transport"),
-				address, nvc_get_string(c, "state"),
-				nvc_get_string(p, "ana_state"));
+			fprintf(out, "  +- %s %s %s %s %s", name, nvc_get_string(c, "transport"),
+				address, topology_state(p, c), nvc_get_string(p, "ana_state"));
+			topology_print_numbers(out, p, verbose);
 		}
 	}
 }
 
-static void topology_print_by_ctrlr(FILE *out, const struct nvc_subsys *s)
+static void topology_print_by_ctrlr(FILE *out, const struct nvc_subsys *s, bool verbose)
 {
 	char address[1024];
 
@@ -191,27 +238,68 @@ static void topology_print_by_ctrlr(FILE *out, const struct nvc_subsys *s)
 				struct json_object *p = json_object_array_get_idx(paths, m);
 
 				if (strcmp(nvc_get_string(p, "controller"),
-					   nvc_get_string(c, "name")) == 0)
-					fprintf(out, "  +- ns %u %s %s\n",
-						(unsigned int)nvc_get_u64(s->nss[k], "nsid", 0),
-						nvc_get_string(c, "state"),
-						nvc_get_string(p, "ana_state"));
+					   nvc_get_string(c, "name")) != 0)
+					continue;
+				fprintf(out, "  +- ns %u %s %s",
+					(unsigned int)nvc_get_u64(s->nss[k], "nsid", 0),
+					topology_state(p, c), nvc_get_string(p, "ana_state"));
+				topology_print_numbers(out, p, verbose);
 			}
 		}
 	}
 }
 
-void nvc_topology_print(FILE *out, const struct nvc_topology *topology, bool by_ctrlr)
+/* How the subsystem's paths are used, in words and places of nvme-cli. */
+static void topology_print_policy(FILE *out, const struct nvc_subsys *s)
+{
+	int indent = (int)strlen(s->name) + 3;
+	struct json_object *wait;
+
+	if (!s->nr_nss)
+		return;
+	wait = nvc_get(s->nss[0], "no_path_ms");
+	fprintf(out, "%*siopolicy=%s\n", indent, "", nvc_get_string(s->nss[0], "policy"));
+	if (wait)
+		fprintf(out, "%*sno-path=queue:%.3g\n", indent, "",
+			(double)json_object_get_uint64(wait) / 1000);
+	else
+		fprintf(out, "%*sno-path=queue\n", indent, "");
+}
+
+void nvc_topology_print(FILE *out, const struct nvc_topology *topology, bool by_ctrlr, bool verbose)
 {
 	for (size_t i = 0; i < topology->nr; i++) {
 		const struct nvc_subsys *s = &topology->subsys[i];
 
-		fprintf(out, "%s - NQN=%s\n\\\n", s->name, s->nqn);
+		fprintf(out, "%s - NQN=%s\n", s->name, s->nqn);
+		topology_print_policy(out, s);
+		fprintf(out, "\\\n");
 		if (by_ctrlr)
-			topology_print_by_ctrlr(out, s);
+			topology_print_by_ctrlr(out, s, verbose);
 		else
-			topology_print_by_ns(out, s);
+			topology_print_by_ns(out, s, verbose);
 	}
+}
+
+static struct json_object *topology_path(struct json_object *p, struct json_object *c)
+{
+	static const char *const latencies[][2] = {{"read_latency", "ReadLatency"},
+						   {"write_latency", "WriteLatency"}};
+	struct json_object *o = subsys_path(c, nvc_get_string(p, "ana_state"));
+	int err = o ? nvhi_json_add_string(o, "State", topology_state(p, c)) : -ENOMEM;
+
+	err = err ? err : nvhi_json_add_u64(o, "InFlight", nvc_get_u64(p, "inflight", 0));
+	err = err ? err : nvhi_json_add_u64(o, "IOs", nvc_get_u64(p, "ios", 0));
+	err = err ? err : nvhi_json_add_u64(o, "Errors", nvc_get_u64(p, "errors", 0));
+	for (size_t i = 0; i < 2 && !err; i++)
+		if (nvc_get(p, latencies[i][0]))
+			err = nvhi_json_add(o, latencies[i][1],
+					    json_object_get(nvc_get(p, latencies[i][0])));
+	if (err) {
+		json_object_put(o);
+		return NULL;
+	}
+	return o;
 }
 
 static struct json_object *topology_ns(const struct nvc_subsys *s, struct json_object *ns)
@@ -224,13 +312,26 @@ static struct json_object *topology_ns(const struct nvc_subsys *s, struct json_o
 		struct json_object *p = json_object_array_get_idx(paths, i);
 		struct json_object *c = nvc_topology_ctrlr(s, nvc_get_string(p, "controller"));
 
-		err = nvhi_json_append(array, subsys_path(c, nvc_get_string(p, "ana_state")));
+		err = nvhi_json_append(array, topology_path(p, c));
 	}
 	if (err)
 		json_object_put(array);
 	else
 		err = nvhi_json_add(o, "Paths", array);
 	if (err) {
+		json_object_put(o);
+		return NULL;
+	}
+	return o;
+}
+
+/* Takes the namespaces. */
+static struct json_object *topology_subsys(const struct nvc_subsys *s, struct json_object *nss)
+{
+	struct json_object *o = subsys_object(s, "Namespaces", nss);
+
+	if (o && s->nr_nss &&
+	    nvhi_json_add_string(o, "IOPolicy", nvc_get_string(s->nss[0], "policy"))) {
 		json_object_put(o);
 		return NULL;
 	}
@@ -251,7 +352,7 @@ struct json_object *nvc_topology_to_json(const struct nvc_topology *topology)
 		if (err)
 			json_object_put(nss);
 		else
-			err = nvhi_json_append(array, subsys_object(s, "Namespaces", nss));
+			err = nvhi_json_append(array, topology_subsys(s, nss));
 	}
 	if (err) {
 		json_object_put(array);

@@ -41,7 +41,8 @@ void nvc_subsys_print(FILE *out, const struct nvc_topology *topology, const char
 		      bool show_ana);
 struct json_object *nvc_subsys_to_json(const struct nvc_topology *topology, const char *only,
 				       bool show_ana);
-void nvc_topology_print(FILE *out, const struct nvc_topology *topology, bool by_ctrlr);
+void nvc_topology_print(FILE *out, const struct nvc_topology *topology, bool by_ctrlr,
+			bool verbose);
 struct json_object *nvc_topology_to_json(const struct nvc_topology *topology);
 
 #endif

@@ -263,6 +263,16 @@ enum nvhi_probe_answer {
 	NVHI_PROBE_SILENT,   /* one was found unanswered at `since` or later */
 };
 enum nvhi_probe_answer nvhi_ctrlr_probed(const struct nvhi_ctrlr *ctrlr, uint64_t since);
+/* How long, at most, with its options and what it told; NVHI_NEVER: nothing bounds it (bounds.c). */
+struct nvhi_ctrlr_bounds {
+	uint64_t silent_ns;	 /* a path that answers nothing any more, I/O out, is left */
+	const char *silent_by;	 /* what notices it; static text */
+	uint64_t aborted_ns;	 /* a command that is stuck is aborted ... */
+	uint64_t stuck_ns;	 /* ... and given up with its queue */
+	uint64_t attempt_ns;	 /* one step of a connect */
+	uint64_t retry_ns;	 /* between two attempts */
+};
+void nvhi_ctrlr_bounds(const struct nvhi_ctrlr *ctrlr, struct nvhi_ctrlr_bounds *ret_bounds);
 /* Local and peer address of the admin queue; "" when not connected. */
 void nvhi_ctrlr_addresses(const struct nvhi_ctrlr *ctrlr, char *local, size_t local_len, char *peer,
 			  size_t peer_len);

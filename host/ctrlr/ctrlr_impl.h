@@ -305,6 +305,8 @@ uint32_t nvhi_keepalive_deadline_ms(const struct nvhi_ctrlr *ctrlr);
 /* probe.c */
 void nvhi_probe_init(struct nvhi_ctrlr *ctrlr);
 void nvhi_probe_stop(struct nvhi_ctrlr *ctrlr);
+/* Until silence is noticed, at most; NVHI_NEVER without a keep-alive. */
+uint64_t nvhi_keepalive_bound_ns(const struct nvhi_ctrlr *ctrlr);
 void nvhi_aer_start(struct nvhi_ctrlr *ctrlr);
 void nvhi_aer_stop(struct nvhi_ctrlr *ctrlr);
 /* Reads this log to clear its event. */

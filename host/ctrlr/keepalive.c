@@ -25,6 +25,15 @@ uint32_t nvhi_keepalive_deadline_ms(const struct nvhi_ctrlr *ctrlr)
 	return ms < KA_DEADLINE_MIN_MS ? KA_DEADLINE_MIN_MS : ms;
 }
 
+/* The last answer came just after a look; the next command is not answered. */
+uint64_t nvhi_keepalive_bound_ns(const struct nvhi_ctrlr *ctrlr)
+{
+	if (!ctrlr->caps.kato_ms)
+		return NVHI_NEVER;
+	return (ka_period_ms(ctrlr) * (ctrlr->caps.tbkas ? 2ull : 1ull) + ka_deadline_ms(ctrlr)) *
+	       NVHI_NSEC_PER_MSEC;
+}
+
 static void ka_arm(struct nvhi_ctrlr *ctrlr)
 {
 	if (nvhi_timer_arm(ctrlr->home, &ctrlr->ka.timer,

@@ -25,6 +25,7 @@ struct nvd_daemon {
 	struct nvhi_rpc_server *server;
 	struct nvhi_list conns;  /* struct nvd_conn */
 	struct nvhi_list mounts; /* struct nvd_mount */
+	struct nvhi_list watchers; /* struct nvd_watcher */
 	char state_path[NVD_PATH_MAX];
 	int save_error; /* of the last write of the state */
 	bool assocs_loading;
@@ -168,10 +169,25 @@ struct nvd_target {
 int nvd_target_find(struct nvd_daemon *daemon, const char *device, struct nvd_target *ret_target,
 		    char *err, size_t err_len);
 
+/* ---- events (monitor.c) -------------------------------------------------------------------- */
+
+/* Keeps the call until its caller leaves. */
+void nvd_monitor_add(struct nvd_daemon *daemon, struct nvhi_rpc_call *call);
+/* Answers them all. */
+void nvd_monitor_end(struct nvd_daemon *daemon);
+void nvd_monitor_failover(struct nvd_daemon *daemon, const struct nvh_failover *failover);
+/* event NULL: its state. */
+void nvd_monitor_ctrlr(struct nvd_daemon *daemon, struct nvh_ctrlr *ctrlr, const char *event);
+void nvd_monitor_ns(struct nvd_daemon *daemon, struct nvh_ns *ns, const char *event);
+/* NULL: out of memory. */
+struct json_object *nvd_failover_to_json(const struct nvh_failover *failover);
+struct json_object *nvd_latency_to_json(const struct nvh_latency *latency, bool buckets);
+
 /* ---- RPC (rpc_*.c) ------------------------------------------------------------------------ */
 
 extern const struct nvhi_rpc_method nvd_rpc_conn_methods[];
 extern const struct nvhi_rpc_method nvd_rpc_list_methods[];
+extern const struct nvhi_rpc_method nvd_rpc_path_methods[];
 extern const struct nvhi_rpc_method nvd_rpc_admin_methods[];
 extern const struct nvhi_rpc_method nvd_rpc_io_methods[];
 extern const struct nvhi_rpc_method nvd_rpc_mount_methods[];

@@ -140,6 +140,16 @@ static struct json_object *list_ctrlrs(struct nvd_daemon *daemon)
 
 /* ---- namespaces --------------------------------------------------------------------------- */
 
+static int list_latency(struct json_object *o, struct nvh_ns *ns, unsigned int index)
+{
+	struct nvh_latency l = {.size = sizeof(l)};
+	int err = nvh_ns_path_latency(ns, index, false, &l);
+
+	err = err ? err : nvhi_json_add(o, "read_latency", nvd_latency_to_json(&l, false));
+	err = err ? err : nvh_ns_path_latency(ns, index, true, &l);
+	return err ? err : nvhi_json_add(o, "write_latency", nvd_latency_to_json(&l, false));
+}
+
 static struct json_object *list_paths(struct nvh_ns *ns)
 {
 	struct json_object *array = json_object_new_array();
@@ -159,6 +169,7 @@ static struct json_object *list_paths(struct nvh_ns *ns)
 		err = err ? err : nvhi_json_add_u64(o, "inflight", path.inflight);
 		err = err ? err : nvhi_json_add_u64(o, "ios", path.ios);
 		err = err ? err : nvhi_json_add_u64(o, "errors", path.errors);
+		err = err ? err : list_latency(o, ns, i);
 		if (err)
 			json_object_put(o);
 		else
@@ -211,6 +222,9 @@ static struct json_object *list_ns(struct nvd_daemon *daemon, struct nvh_ns *ns)
 	if (info.has_eui64)
 		err = err ? err : list_hex(o, "eui64", info.eui64, 8);
 	err = err ? err : nvhi_json_add_string(o, "policy", nvh_ns_policy(ns));
+	if (nvh_ns_no_path_ns(ns) != UINT64_MAX) /* else: no bound */
+		err = err ? err
+			  : nvhi_json_add_u64(o, "no_path_ms", nvh_ns_no_path_ns(ns) / 1000000);
 	err = err ? err : nvhi_json_add(o, "paths", list_paths(ns));
 	err = err ? err : nvhi_json_add(o, "files", list_files(daemon, ns));
 	if (err) {

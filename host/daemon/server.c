@@ -34,8 +34,8 @@ static struct server *server_of(struct nvd_daemon *daemon)
 
 static void server_ctrlr_attached(void *arg, struct nvh_ctrlr *ctrlr)
 {
-	(void)ctrlr;
 	nvd_assocs_save(arg);
+	nvd_monitor_ctrlr(arg, ctrlr, NULL);
 }
 
 static void server_fence_over(void *arg)
@@ -46,6 +46,7 @@ static void server_fence_over(void *arg)
 static void server_ctrlr_removed(void *arg, struct nvh_ctrlr *ctrlr)
 {
 	nvd_assocs_save(arg);
+	nvd_monitor_ctrlr(arg, ctrlr, "removed");
 	nvd_conn_ctrlr_removed(arg, ctrlr);
 }
 
@@ -53,6 +54,7 @@ static void server_ctrlr_state(void *arg, struct nvh_ctrlr *ctrlr)
 {
 	nvd_assocs_save(arg); /* before the first write of a new association */
 	nvd_follow_state(arg, ctrlr);
+	nvd_monitor_ctrlr(arg, ctrlr, NULL);
 }
 
 static void server_ctrlr_notice(void *arg, struct nvh_ctrlr *ctrlr, uint8_t type, uint8_t info,
@@ -64,17 +66,25 @@ static void server_ctrlr_notice(void *arg, struct nvh_ctrlr *ctrlr, uint8_t type
 
 static void server_ns_added(void *arg, struct nvh_ns *ns)
 {
+	nvd_monitor_ns(arg, ns, "added");
 	nvd_mounts_ns_event(arg, ns, NVF_NS_ADDED);
 }
 
 static void server_ns_changed(void *arg, struct nvh_ns *ns)
 {
+	nvd_monitor_ns(arg, ns, "changed");
 	nvd_mounts_ns_event(arg, ns, NVF_NS_CHANGED);
 }
 
 static void server_ns_removed(void *arg, struct nvh_ns *ns)
 {
+	nvd_monitor_ns(arg, ns, "removed");
 	nvd_mounts_ns_event(arg, ns, NVF_NS_REMOVED);
+}
+
+static void server_failover(void *arg, const struct nvh_failover *failover)
+{
+	nvd_monitor_failover(arg, failover);
 }
 
 static const struct nvh_host_events server_events = {
@@ -86,6 +96,7 @@ static const struct nvh_host_events server_events = {
 	.ns_changed = server_ns_changed,
 	.ns_removed = server_ns_removed,
 	.fence_over = server_fence_over,
+	.failover = server_failover,
 };
 
 /* ---- the end ------------------------------------------------------------------------------ */
@@ -131,6 +142,7 @@ void nvd_daemon_stop(struct nvd_daemon *daemon)
 	daemon->stop_deadline.fn = server_stop_late;
 	if (nvhi_timer_arm(nvd_home(daemon), &daemon->stop_deadline, SERVER_STOP_NS) < 0)
 		nvh_reactor_stop(nvd_home(daemon));
+	nvd_monitor_end(daemon);
 	nvd_mounts_release(daemon);
 	/* Polled, since the last mount may end inside any callback. Busy: it lasts milliseconds. */
 	server->release.busy = true;
@@ -191,7 +203,7 @@ static int server_make_reactors(struct nvd_daemon *daemon, const struct nvd_serv
 static int server_listen(struct nvd_daemon *daemon, const char *socket, char *err, size_t err_len)
 {
 	static const struct nvhi_rpc_method *const tables[] = {
-		nvd_rpc_conn_methods, nvd_rpc_list_methods,  nvd_rpc_admin_methods,
+		nvd_rpc_conn_methods, nvd_rpc_list_methods,  nvd_rpc_path_methods, nvd_rpc_admin_methods,
 		nvd_rpc_io_methods,   nvd_rpc_mount_methods, nvd_rpc_daemon_methods,
 	};
 	struct nvhi_rpc_server_opts opts = {.owner = daemon, .max_request = SERVER_MAX_REQUEST};
@@ -267,6 +279,7 @@ int nvd_server_create(const struct nvd_server_opts *opts, struct nvd_daemon **re
 		return -ENOMEM;
 	nvhi_list_init(&server->daemon.conns);
 	nvhi_list_init(&server->daemon.mounts);
+	nvhi_list_init(&server->daemon.watchers);
 	server->signals.fd = -1;
 	snprintf(server->daemon.state_path, sizeof(server->daemon.state_path), "%s",
 		 opts->state_path);

@@ -20,6 +20,8 @@
 #include <nvhost/ns.h>
 #include <nvhost/io.h>
 #include <nvhost/failover.h>
+#include <nvhost/fate.h>
+#include <nvhost/latency.h>
 #include <nvhost/passthru.h>
 #include <nvhost/sync.h>
 #include <nvhost/memory.h>

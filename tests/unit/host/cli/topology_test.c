@@ -131,14 +131,14 @@ static void topology_goes_by_namespace_or_by_controller(void)
 	struct nvc_topology t = build();
 	FILE *out = open_memstream(&text, &text_len);
 
-	nvc_topology_print(out, &t, false);
+	nvc_topology_print(out, &t, false, false);
 	fclose(out);
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, " +- ns 1\n \\\n  +- nvh0 tcp traddr=10.0.0.1,"));
 	free(text);
 	out = open_memstream(&text, &text_len);
-	nvc_topology_print(out, &t, true);
+	nvc_topology_print(out, &t, true, true);
 	fclose(out);
-	CU_ASSERT_PTR_NOT_NULL(strstr(text, "  +- ns 1 live optimized\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "  +- ns 1 live optimized inflight="));
 	free(text);
 	nvc_topology_free(&t);
 }
