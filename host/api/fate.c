@@ -37,6 +37,7 @@ static void worst_ctrlr(struct worst *w, const struct nvhi_ctrlr *ctrlr)
 	nvhi_ctrlr_bounds(ctrlr, &b);
 	if (b.silent_ns >= w->bounds.silent_ns)
 		w->bounds.silent_by = b.silent_by;
+	w->bounds.left_ns = later(w->bounds.left_ns, b.left_ns);
 	w->bounds.silent_ns = later(w->bounds.silent_ns, b.silent_ns);
 	w->bounds.aborted_ns = later(w->bounds.aborted_ns, b.aborted_ns);
 	w->bounds.stuck_ns = later(w->bounds.stuck_ns, b.stuck_ns);
@@ -89,8 +90,9 @@ static void fate_reset(struct nvh_fate *f, const struct worst *w)
 static void fate_silent(struct nvh_fate *f, const struct worst *w)
 {
 	f->failure = "silent path";
-	f->noticed_by = w->bounds.silent_by;
-	fate_of_loss(f, w, w->bounds.silent_ns);
+	f->noticed_by = "the queue's silence and a probe, while another path answers";
+	fate_of_loss(f, w, w->bounds.left_ns);
+	f->alone_ns = sum(w->bounds.silent_ns, w->no_path);
 }
 
 static void fate_stuck(struct nvh_fate *f, const struct worst *w)
@@ -121,7 +123,8 @@ static void fate_ctrlr(struct nvh_fate *f, const struct worst *w)
 {
 	f->failure = "controller dead";
 	f->noticed_by = "the connection's end, else as a silent path";
-	fate_of_loss(f, w, w->bounds.silent_ns);
+	fate_of_loss(f, w, w->bounds.left_ns);
+	f->alone_ns = sum(w->bounds.silent_ns, w->no_path);
 }
 
 static void fate_target(struct nvh_fate *f, const struct worst *w)

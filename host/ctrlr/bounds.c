@@ -16,6 +16,9 @@ void nvhi_ctrlr_bounds(const struct nvhi_ctrlr *ctrlr, struct nvhi_ctrlr_bounds 
 	ret_bounds->silent_ns =
 		keep_alive < ret_bounds->stuck_ns ? keep_alive : ret_bounds->stuck_ns;
 	ret_bounds->silent_by = keep_alive < ret_bounds->stuck_ns ? "keep-alive" : "io-timeout";
+	ret_bounds->left_ns = nvhi_ioq_quiet_bound_ns() + nvhi_probe_bound_ns();
+	if (ret_bounds->left_ns > ret_bounds->silent_ns)
+		ret_bounds->left_ns = ret_bounds->silent_ns;
 	ret_bounds->attempt_ns = opts->transport.connect_timeout_ms * NVHI_NSEC_PER_MSEC;
 	ret_bounds->retry_ns = opts->reconnect_delay_max_ms * NVHI_NSEC_PER_MSEC;
 }

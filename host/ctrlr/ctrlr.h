@@ -265,8 +265,9 @@ enum nvhi_probe_answer {
 enum nvhi_probe_answer nvhi_ctrlr_probed(const struct nvhi_ctrlr *ctrlr, uint64_t since);
 /* How long, at most, with its options and what it told; NVHI_NEVER: nothing bounds it (bounds.c). */
 struct nvhi_ctrlr_bounds {
-	uint64_t silent_ns;	 /* a path that answers nothing any more, I/O out, is left */
-	const char *silent_by;	 /* what notices it; static text */
+	uint64_t left_ns;	 /* a path that answers nothing any more, I/O out, is left for another */
+	uint64_t silent_ns;	 /* ... is given up where there is no other */
+	const char *silent_by;	 /* by what; static text */
 	uint64_t aborted_ns;	 /* a command that is stuck is aborted ... */
 	uint64_t stuck_ns;	 /* ... and given up with its queue */
 	uint64_t attempt_ns;	 /* one step of a connect */

@@ -305,6 +305,9 @@ uint32_t nvhi_keepalive_deadline_ms(const struct nvhi_ctrlr *ctrlr);
 /* probe.c */
 void nvhi_probe_init(struct nvhi_ctrlr *ctrlr);
 void nvhi_probe_stop(struct nvhi_ctrlr *ctrlr);
+/* Until a queue is doubted, and until the probe's silence tells, at most. */
+uint64_t nvhi_ioq_quiet_bound_ns(void);
+uint64_t nvhi_probe_bound_ns(void);
 /* Until silence is noticed, at most; NVHI_NEVER without a keep-alive. */
 uint64_t nvhi_keepalive_bound_ns(const struct nvhi_ctrlr *ctrlr);
 void nvhi_aer_start(struct nvhi_ctrlr *ctrlr);

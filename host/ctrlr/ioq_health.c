@@ -154,6 +154,11 @@ uint64_t nvhi_ioq_health_look(struct nvhi_ioq *ioq, uint64_t now)
 	return quiet_since == NVHI_NEVER ? NVHI_NEVER : ioq_doubt_at(ioq, quiet_since);
 }
 
+uint64_t nvhi_ioq_quiet_bound_ns(void)
+{
+	return QUIET_MAX_NS + 2 * LOOK_NS;
+}
+
 void nvhi_ioq_health_reset(struct nvhi_ioq *ioq)
 {
 	ioq->cleared = 0;

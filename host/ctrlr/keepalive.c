@@ -30,7 +30,8 @@ uint64_t nvhi_keepalive_bound_ns(const struct nvhi_ctrlr *ctrlr)
 {
 	if (!ctrlr->caps.kato_ms)
 		return NVHI_NEVER;
-	return (ka_period_ms(ctrlr) * (ctrlr->caps.tbkas ? 2ull : 1ull) + ka_deadline_ms(ctrlr)) *
+	return (ka_period_ms(ctrlr) * (ctrlr->caps.tbkas ? 2ull : 1ull) +
+		nvhi_keepalive_deadline_ms(ctrlr)) *
 	       NVHI_NSEC_PER_MSEC;
 }
 
