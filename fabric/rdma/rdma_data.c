@@ -101,25 +101,16 @@ static int grant(struct nvhi_rdma_qpair *q, struct nvhi_rdma_slot *slot, struct 
 	window->mw->rkey = window->rkey; /* providers name the window by its last key */
 	window->rkey = ibv_inc_rkey(window->rkey);
 	slot->window = window;
-	slot->bind = (struct ibv_send_wr){
-		.wr_id = NVHI_RDMA_WR_ID(NVHI_RDMA_WR_BIND, slot->index, 0),
-		.opcode = IBV_WR_BIND_MW,
-		.bind_mw =
-			{
-				.mw = window->mw,
-				.rkey = window->rkey,
-				.bind_info =
-					{
-						.mr = mr,
-						.addr = (uintptr_t)addr,
-						.length = len,
-						.mw_access_flags =
-							slot->req->dir == NVHI_DIR_TO_HOST
-								? IBV_ACCESS_REMOTE_WRITE
-								: IBV_ACCESS_REMOTE_READ,
-					},
-			},
-	};
+	slot->bind.wr_id = NVHI_RDMA_WR_ID(NVHI_RDMA_WR_BIND, slot->index, 0);
+	slot->bind.send_flags = 0;
+	slot->bind.bind_mw.mw = window->mw;
+	slot->bind.bind_mw.rkey = window->rkey;
+	slot->bind.bind_mw.bind_info.mr = mr;
+	slot->bind.bind_mw.bind_info.addr = (uintptr_t)addr;
+	slot->bind.bind_mw.bind_info.length = len;
+	slot->bind.bind_mw.bind_info.mw_access_flags = slot->req->dir == NVHI_DIR_TO_HOST
+							       ? IBV_ACCESS_REMOTE_WRITE
+							       : IBV_ACCESS_REMOTE_READ;
 	q->counters.windows++;
 	*ret_rkey = window->rkey;
 	return 0;
@@ -141,6 +132,11 @@ static uint32_t gather(const struct nvhi_req *req, struct iovec *iov, uint32_t m
 	struct nvhi_iov_cursor cursor = req->data;
 	uint32_t count = 0, left = req->len;
 
+	if (cursor.iov->iov_len - cursor.offset >= left) { /* nearly always */
+		iov[0].iov_base = (uint8_t *)cursor.iov->iov_base + cursor.offset;
+		iov[0].iov_len = left;
+		return 1;
+	}
 	while (left > 0) {
 		struct iovec piece;
 		size_t bytes;

@@ -146,14 +146,10 @@ static void chain_invalidations(struct nvhi_rdma_qpair *q, struct post_chain *ch
 static void chain_command(struct nvhi_rdma_qpair *q, struct post_chain *chain,
 			  struct nvhi_rdma_slot *slot)
 {
-	slot->send = (struct ibv_send_wr){
-		.wr_id = NVHI_RDMA_WR_ID(NVHI_RDMA_WR_SEND, slot->index, 0),
-		.sg_list = slot->sge,
-		.num_sge = slot->sges,
-		.opcode = IBV_WR_SEND,
-	};
-	if (slot->sges == 1 && q->max_inline >= sizeof(struct nvh_cmd))
-		slot->send.send_flags = IBV_SEND_INLINE;
+	slot->send.wr_id = NVHI_RDMA_WR_ID(NVHI_RDMA_WR_SEND, slot->index, 0);
+	slot->send.num_sge = slot->sges;
+	slot->send.send_flags =
+		slot->sges == 1 && q->max_inline >= sizeof(struct nvh_cmd) ? IBV_SEND_INLINE : 0;
 	if (slot->window)
 		chain_add(q, chain, &slot->bind, false);
 	chain_add(q, chain, &slot->send, slot->sending);

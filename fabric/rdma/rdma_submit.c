@@ -27,6 +27,9 @@ int nvhi_rdma_slots_init(struct nvhi_rdma_qpair *q)
 		return -ENOMEM;
 	for (uint16_t i = 0; i < count; i++) {
 		q->slots[i].cid = q->slots[i].index = i;
+		q->slots[i].send.opcode = IBV_WR_SEND;
+		q->slots[i].send.sg_list = q->slots[i].sge;
+		q->slots[i].bind.opcode = IBV_WR_BIND_MW;
 		nvhi_list_init(&q->slots[i].link);
 		q->free_slots[i] = (uint16_t)(count - 1 - i);
 	}

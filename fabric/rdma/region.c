@@ -178,22 +178,30 @@ void nvhi_rdma_region_remove(void *addr, size_t len)
 	pthread_mutex_unlock(&region_lock);
 }
 
-/* A block of DMA memory has come, or is about to be unmapped. Called under that list's lock. */
+/* A block of DMA memory has come, or is about to be unmapped: then with all that the application
+ * registered in it and forgot. Called under that list's lock. */
 static void region_dma_block(void *base, size_t length, bool there)
 {
-	uintptr_t start = (uintptr_t)base;
-	struct region *region;
+	uintptr_t start = (uintptr_t)base, end = start + length;
+	struct region *region, *next;
 
 	pthread_mutex_lock(&region_lock);
-	region = region_exact(start, start + length);
-	if (there && !region)
-		region = region_new(start, start + length); /* no memory: it is copied */
-	if (region) {
-		region->dma = there;
-		if (!there)
-			region->refs = 0; /* the application forgot to unregister it */
+	if (there) {
+		region = region_exact(start, end);
+		if (!region)
+			region = region_new(start, end); /* no memory: it is copied */
+		if (region)
+			region->dma = true;
+		goto out;
+	}
+	nvhi_list_for_each_safe(region, next, &regions, link) {
+		if (region->start < start || region->end > end)
+			continue;
+		region->dma = false;
+		region->refs = 0;
 		region_unless_wanted(region);
 	}
+out:
 	pthread_mutex_unlock(&region_lock);
 }
 

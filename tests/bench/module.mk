@@ -21,6 +21,11 @@ bench: all bench-programs test-deps
 	@$(E2E_ENV) BENCH_BIN=$(CURDIR)/$(B)/tests/bench tests/bench/bench.py
 HELP += bench "IOPS, latency and CPU through the library and FUSE (SPDK_DIR= compares)"
 
+.PHONY: bench-rdma
+bench-rdma: all bench-programs vm-setup
+	@$(VM_ENV) PINGPONG=$(CURDIR)/$(B)/tests/bench/verbs_pingpong VM_PASS=PINGPONG tests/vm/run tests/bench/rdma_cost.sh
+HELP += bench-rdma "an I/O over RDMA beside bare verbs and the kernel's host (a guest; valgrind, fio)"
+
 .PHONY: bench-failover
 bench-failover: all test-deps
 	@$(E2E_ENV) tests/bench/failover.py

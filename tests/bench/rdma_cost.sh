@@ -1,6 +1,6 @@
 #!/bin/bash
 # vm: kernel=6.12 mem=1500M timeout=900 rdma=rxe
-# What an I/O over RDMA costs our host, in a guest of the lab (tests/vm/run tests/bench/rdma_cost.sh): user
+# What an I/O over RDMA costs our host, in a guest of the lab (make bench-rdma): user
 # instructions of a 4 KiB read beside a bare verbs ping-pong of the same bytes, both under callgrind; and the wall
 # time beside the kernel's host, each against the kernel's target over rdma_rxe, medians of 5.
 . "${0%/*}/../vm/lib.sh"
