@@ -223,6 +223,7 @@ static void conn_bury(struct nvhi_defer *defer)
 	struct tl_rdma_conn *conn = nvhi_container_of(defer, struct tl_rdma_conn, bury);
 
 	nvhi_timer_cancel(conn_reactor(conn), &conn->watch);
+	nvhi_reactor_undefer(conn_reactor(conn), defer);
 	conn_set_state(conn, TL_RDMA_CONN_CLOSED);
 	nvhi_rdma_id_destroy(&conn->id);
 	tl_rdma_cq_drain(conn->dev);
@@ -239,6 +240,26 @@ static void conn_bury(struct nvhi_defer *defer)
 	}
 	if (conn->released)
 		conn_free(conn);
+}
+
+static struct tl_rdma_conn *conn_any(struct tl_rdma_group *tg)
+{
+	struct tl_rdma_dev *dev;
+
+	nvhi_list_for_each(dev, &tg->devs, link)
+		for (uint32_t i = 0; i < TL_RDMA_HASH; i++)
+			if (!nvhi_list_empty(&dev->conns[i]))
+				return nvhi_list_first(&dev->conns[i], struct tl_rdma_conn,
+						       hash_link);
+	return NULL;
+}
+
+void tl_rdma_conns_bury(struct tl_rdma_group *tg)
+{
+	struct tl_rdma_conn *conn;
+
+	while ((conn = conn_any(tg)))
+		conn_bury(&conn->bury);
 }
 
 void tl_rdma_release(struct tl_qpair *qpair)

@@ -292,6 +292,8 @@ void tl_rdma_conn_fail(struct tl_rdma_conn *conn, const char *fmt, ...)
 void tl_rdma_conn_watch(struct tl_rdma_conn *conn);
 /* The end: the queue pair goes into error, its requests come back. Idempotent. */
 void tl_rdma_conn_disconnect(struct tl_rdma_conn *conn);
+/* The core has let go of all connections of a group that ends: no more waiting for their peers. */
+void tl_rdma_conns_bury(struct tl_rdma_group *tg);
 /* A signalled work request has completed: a connection that ends may have waited for it. */
 void tl_rdma_conn_check(struct tl_rdma_conn *conn);
 static inline bool tl_rdma_conn_open(const struct tl_rdma_conn *conn)

@@ -58,6 +58,7 @@ static void rdma_group_stop(struct tl_transport *transport, struct tl_poll_group
 		return;
 	__atomic_store_n(&tg->rdma->groups[group->index], NULL, __ATOMIC_RELEASE);
 	group->transport_data[transport->slot] = NULL;
+	tl_rdma_conns_bury(tg);
 	nvhi_timer_cancel(group->reactor, &tg->sweep);
 	nvhi_rdma_cm_close(&tg->cm);
 	free(tg);

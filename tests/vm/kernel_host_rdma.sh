@@ -119,9 +119,11 @@ flip()
 holds "ANA states of RDMA listeners change under verify" under_verify flip
 holds "ANA: all optimized again" until_true 10 states_are "optimized optimized optimized"
 holds "an RDMA device removed and back under verify, the others go on" under_verify removed 2
-cable()
+cable() # siw's TCP between two ends of one machine does not pass through it
 {
-	ip link set d0 down && until_true 30 live 2 && ip link set d0 up || return
+	ip link set d0 down
+	if [ "$VM_RDMA" = siw ]; then sleep 6; else until_true 30 live 2 || return; fi
+	ip link set d0 up
 	[ "$VM_RDMA" = siw ] || removed 2
 	until_true 60 live 3
 }
