@@ -70,6 +70,50 @@ static void refused(const struct nvh_connect_opts *o, const char *culprit)
 		refused(&o_, culprit);                                                             \
 	} while (0)
 
+static void strict_needs_a_keep_alive_time_out(void)
+{
+	struct nvh_connect_opts o;
+	struct nvhi_ctrlr_opts inner;
+
+	setup();
+	good(&o);
+	o.write_fence = "strict";
+	CU_ASSERT_EQUAL(nvhi_api_connect_opts(host, &o, &inner, why, sizeof(why)), 0);
+	CU_ASSERT_EQUAL(inner.write_fence, NVHI_WRITE_FENCE_STRICT);
+	o.keep_alive_tmo_ms = 0;
+	refused(&o, "strict");
+	o.write_fence = NULL;
+	CU_ASSERT_EQUAL(nvhi_api_connect_opts(host, &o, &inner, why, sizeof(why)), 0);
+	CU_ASSERT_EQUAL(inner.write_fence, NVHI_WRITE_FENCE_AUTO);
+	teardown();
+}
+
+static void an_earlier_association_is_checked(void)
+{
+	struct nvh_assoc assoc = {.size = sizeof(assoc), .write_fence = "auto", .kato_ms = 1000};
+	struct nvh_assoc listed = {.size = sizeof(listed)};
+
+	setup();
+	CU_ASSERT_EQUAL(nvh_host_fence(host, &assoc), -EINVAL); /* of no subsystem */
+	strcpy(assoc.subnqn, "nqn.2026-01.io.nvhost:x");
+	strcpy(assoc.write_fence, "maybe");
+	CU_ASSERT_EQUAL(nvh_host_fence(host, &assoc), -EINVAL);
+	memset(assoc.name, 'x', sizeof(assoc.name));
+	CU_ASSERT_EQUAL(nvh_host_fence(host, &assoc), -EINVAL);
+	strcpy(assoc.name, "nvh3");
+	strcpy(assoc.write_fence, "off");
+	CU_ASSERT_EQUAL(nvh_host_fence(host, &assoc), 0);
+	CU_ASSERT_EQUAL(nvh_host_assoc(host, 0, &listed), -ENOENT);
+	strcpy(assoc.write_fence, "strict");
+	assoc.cntlid = 9;
+	assoc.cirn = UINT64_MAX;
+	CU_ASSERT_EQUAL(nvh_host_fence(host, &assoc), 0);
+	CU_ASSERT_EQUAL(nvh_host_assoc(host, 0, &listed), 0);
+	CU_ASSERT_EQUAL(memcmp(&listed, &assoc, sizeof(assoc)), 0);
+	CU_ASSERT_EQUAL(nvh_host_assoc(host, 1, &listed), -ENOENT);
+	teardown();
+}
+
 static void each_wrong_option_is_named(void)
 {
 	setup();
@@ -80,6 +124,7 @@ static void each_wrong_option_is_named(void)
 	REFUSED(trsvcid, "70000", "70000");
 	REFUSED(trsvcid, "http", "http");
 	REFUSED(subnqn, "", "nqn");
+	REFUSED(write_fence, "maybe", "write-fence \"maybe\"");
 	REFUSED(hostnqn, "bad\nnqn", "hostnqn");
 	REFUSED(hostnqn, "bad", "\"bad\"");
 	REFUSED(hostid, "123", "123");
@@ -200,6 +245,8 @@ static void a_refused_connection_is_told_once_with_no_retry(void)
 }
 
 NVH_UNIT_MAIN("host/api/connect_opts", NVH_TEST(each_wrong_option_is_named),
+	      NVH_TEST(strict_needs_a_keep_alive_time_out),
+	      NVH_TEST(an_earlier_association_is_checked),
 	      NVH_TEST(options_are_translated),
 	      NVH_TEST(an_older_program_gets_defaults_for_what_it_does_not_know),
 	      NVH_TEST(connecting_twice_is_told_apart_from_once),
