@@ -100,6 +100,8 @@ static void an_earlier_association_is_checked(void)
 	CU_ASSERT_EQUAL(nvh_host_fence(host, &assoc), -EINVAL);
 	memset(assoc.name, 'x', sizeof(assoc.name));
 	CU_ASSERT_EQUAL(nvh_host_fence(host, &assoc), -EINVAL);
+	memset(assoc.name, 0, sizeof(assoc.name));
+	memset(assoc.write_fence, 0, sizeof(assoc.write_fence));
 	strcpy(assoc.name, "nvh3");
 	strcpy(assoc.write_fence, "off");
 	CU_ASSERT_EQUAL(nvh_host_fence(host, &assoc), 0);
