@@ -8,7 +8,10 @@ over the runs, and the errors that the program saw.
 Through the library (nvhost perf --verify) and through the FUSE file under fio's verify. RUNS (20) of
 each, interleaved; BENCH=library,fuse and CASES=none,cut,silent,ana pick parts. Host and target live in
 network namespaces of their own that go with the script, which needs root (or user namespaces), ip and
-nft. Exit status 1 when an error was seen or a median is above its bound."""
+nft. Exit status 1 when an error was seen or a median is above its bound.
+
+The target offers Cross-Controller Reset, so that writes of a lost path are proven dead at once. CCR=off:
+it does not, and a write that overlaps one of unknown fate waits for time to prove it (2 x KATO)."""
 import json
 import os
 import statistics
@@ -22,6 +25,7 @@ from lib import BIN, NQN, Env, Skip, Target, fio_name, need, skip, wait_for  # n
 RUNS = int(os.environ.get("RUNS", "20"))
 WAYS = os.environ.get("BENCH", "library,fuse").split(",")
 CASES = os.environ.get("CASES", "none,cut,silent,ana").split(",")
+CCR = os.environ.get("CCR", "immediate")
 BOUND = {"none": None, "cut": 50, "silent": 500, "ana": 20}  # ms
 TEXT = {"none": "no fault", "cut": "path cut (RST)", "silent": "path silent", "ana": "ANA flip"}
 BEFORE, BROKEN, AFTER = 0.5, 1.5, 0.7  # s
@@ -55,9 +59,19 @@ class Rig:
                  lambda: os.stat(f"/proc/{self.holder.pid}/ns/net").st_ino != here)
         self.there = [need("nsenter"), "-t", str(self.holder.pid), "-n"]
         self.wire()
-        self.target = Target(env, "--listen", "tcp:10.99.1.2:4420", "--ana", addr="10.99.0.2",
-                             port=4420, wrap=self.there)
+        self.target = Target(env, addr="10.99.0.2", port=4420, wrap=self.there, listen=False)
+        self.subsystem()
         self.fault = None
+
+    def subsystem(self):
+        rpc = self.target.rpc
+        rpc("nvmf_create_transport", trtype="TCP")
+        rpc("nvmf_create_subsystem", nqn=NQN, allow_any_host=True, ana_reporting=True,
+            cross_controller_reset=CCR)
+        rpc("bdev_malloc_create", name="M", num_blocks=64 << 11, block_size=512)
+        rpc("nvmf_subsystem_add_ns", nqn=NQN, namespace={"bdev_name": "M"})
+        for i in (0, 1):
+            rpc("nvmf_subsystem_add_listener", nqn=NQN, listen_address=self.listener(i))
 
     def wire(self):
         call(self.ip, "link", "set", "lo", "up")
