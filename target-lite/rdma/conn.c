@@ -326,7 +326,7 @@ void tl_rdma_conn_fail(struct tl_rdma_conn *conn, const char *fmt, ...)
 	char text[200];
 	va_list args;
 
-	if (tl_rdma_conn_open(conn) && !conn->told) {
+	if (!conn->told) { /* also after the peer's end, which may be seen before its reason */
 		conn->told = true;
 		va_start(args, fmt);
 		vsnprintf(text, sizeof(text), fmt, args);
@@ -343,6 +343,7 @@ void tl_rdma_disconnect(struct tl_qpair *qpair)
 
 	if (conn->state >= TL_RDMA_CONN_DRAINING)
 		return;
+	conn->told = true; /* by who asks for it */
 	conn_set_state(conn, TL_RDMA_CONN_DRAINING);
 	if (conn->mute == TL_MUTE_ALL ||
 	    nvhi_timer_arm(conn_reactor(conn), &conn->watch, CONN_DRAIN_NS)) {
@@ -355,6 +356,7 @@ void tl_rdma_disconnect(struct tl_qpair *qpair)
 
 void tl_rdma_reset(struct tl_qpair *qpair)
 {
+	tl_rdma_conn_of(qpair)->told = true;
 	tl_rdma_conn_disconnect(tl_rdma_conn_of(qpair));
 }
 
