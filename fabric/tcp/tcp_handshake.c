@@ -172,10 +172,10 @@ void nvhi_tcp_rx_icresp(struct nvhi_tcp_qpair *q, const struct nvh_tcp_icresp *i
 static bool settle_sqflow(struct nvhi_tcp_qpair *q, uint16_t sqhd)
 {
 	if (q->qpair.tctrlr->opts.disable_sqflow && sqhd == 0xffff) {
-		q->sqflow = false;
+		q->sqflow.on = false;
 		return true;
 	}
-	q->sqflow = true;
+	q->sqflow.on = true;
 	return nvhi_tcp_sqhd_good(q, sqhd);
 }
 

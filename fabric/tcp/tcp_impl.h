@@ -14,6 +14,7 @@
 #define NVHI_FABRIC_TCP_IMPL_H
 
 #include "base/fsm.h"
+#include "fabric/sqflow.h"
 #include "fabric/tcp/pdu.h"
 #include "host/transport.h"
 
@@ -127,9 +128,7 @@ struct nvhi_tcp_qpair {
 	bool eager;
 	bool wants_eager; /* I/O queue: polled while commands are outstanding */
 
-	bool sqflow; /* the controller reports SQHD and we check it */
-	uint16_t sq_head;
-	uint32_t sq_used; /* submitted, not yet reported consumed */
+	struct nvhi_sqflow sqflow;
 
 	struct nvhi_timer timer; /* the present state's deadline; live: of a PDU midway */
 	struct nvhi_defer tell_defer;

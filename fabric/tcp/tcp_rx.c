@@ -39,7 +39,7 @@ static void rx_response(struct nvhi_tcp_qpair *q, const struct nvh_cpl *cpl)
 			     "names no outstanding command", cid);
 		return;
 	}
-	if (q->sqflow && !nvhi_tcp_sqhd_good(q, nvh_le16_get(cpl->sqhd)))
+	if (q->sqflow.on && !nvhi_tcp_sqhd_good(q, nvh_le16_get(cpl->sqhd)))
 		return;
 	nvhi_tcp_complete(q, slot, cpl);
 }
@@ -103,7 +103,7 @@ static void rx_c2h_done(struct nvhi_tcp_qpair *q, bool digest_good)
 		return;
 	/* The completion that SUCCESS stands for. */
 	memset(&cpl, 0, sizeof(cpl));
-	nvh_le16_put(&cpl.sqhd, q->sq_head);
+	nvh_le16_put(&cpl.sqhd, q->sqflow.head);
 	nvh_le16_put(&cpl.cid, slot->cid);
 	nvhi_tcp_complete(q, slot, &cpl);
 }

@@ -110,7 +110,7 @@ static void lend(struct nvhi_tcp_qpair *q, struct nvhi_req *req)
 	req->transferred = 0;
 	req->submit_ns = nvhi_reactor_now(q->qpair.reactor);
 	q->qpair.inflight++;
-	q->sq_used++;
+	q->sqflow.used++;
 	q->counters.commands++;
 	nvhi_trace_cmd(q->qpair.name, q->qpair.qid, &req->cmd);
 	if (q->wants_eager && !q->eager) {
@@ -187,25 +187,13 @@ static bool bytes_all_there(struct nvhi_tcp_qpair *q, const struct nvhi_tcp_slot
 	return true;
 }
 
-/*
- * The head pointer moves towards the tail. One that is a little behind is merely late: a controller
- * with many threads may send its completions in another order than it consumed the commands.
- */
 bool nvhi_tcp_sqhd_good(struct nvhi_tcp_qpair *q, uint16_t sqhd)
 {
-	uint32_t entries = q->qpair.entries;
-	uint32_t ahead = (sqhd + entries - q->sq_head) % entries;
-
-	if (sqhd < entries && ahead <= q->sq_used) {
-		q->sq_head = sqhd;
-		q->sq_used -= ahead;
-		return true;
-	}
-	if (sqhd < entries && entries - ahead <= entries / 2)
+	if (nvhi_sqflow_take(&q->sqflow, q->qpair.entries, sqhd))
 		return true;
 	nvhi_tcp_bad(q, NVH_TCP_FES_HDR_FIELD, 16, "SQHD",
-		     sqhd >= entries ? "is beyond the submission queue"
-				     : "is beyond the commands submitted",
+		     sqhd >= q->qpair.entries ? "is beyond the submission queue"
+					      : "is beyond the commands submitted",
 		     sqhd);
 	return false;
 }
@@ -242,7 +230,7 @@ void nvhi_tcp_release_held(struct nvhi_tcp_qpair *q)
 {
 	struct nvhi_tcp_slot *slot, *next;
 
-	nvhi_list_for_each_safe (slot, next, &q->held, link) {
+	nvhi_list_for_each_safe(slot, next, &q->held, link) {
 		struct nvh_cpl cpl = slot->cpl;
 
 		if (slot->tx_end > q->tx.sent)

@@ -16,9 +16,12 @@ nvmet_ns $NQN 1 "$(disk d1 64)"
 nvmet_port 1 $A 4420 rdma
 nvmet_link 1 $NQN
 
-counted() # COMMAND...: its user instructions
+counted() # COMMAND...: its user instructions. On a busy machine a connection may not come in time: tried again
 {
-	valgrind --tool=callgrind --callgrind-out-file=/dev/null --log-file="$dir/callgrind" "$@" >"$dir/said"
+	for _ in 1 2 3 4 5; do
+		valgrind --tool=callgrind --callgrind-out-file=/dev/null --log-file="$dir/callgrind" "$@" >"$dir/said" &&
+			break
+	done
 	sed -n 's/.*Collected *: *//p' "$dir/callgrind"
 }
 bare() { counted "$PINGPONG" -a $A -s 4096 -d 16 -n "$1"; }
