@@ -40,7 +40,7 @@ void nvhi_channel_count_usable(struct nvh_channel *channel)
 		if (lane->chosen)
 			channel->only = lane;
 	}
-	if (channel->nr_chosen != 1 || channel->failover.lane)
+	if (channel->nr_chosen != 1 || channel->failover.lane || channel->hedging)
 		channel->only = NULL;
 	nvhi_channel_path_counted(channel, good);
 	if (before && !channel->nr_usable)
@@ -225,6 +225,7 @@ static void channel_bye(struct nvhi_msg *msg)
 
 	nvhi_list_for_each_safe(lane, next, &channel->home_lanes, channel_home_link)
 		free(lane);
+	nvhi_channel_hedge_free(channel);
 	nvhi_ns_put(channel->ns);
 	free(channel);
 }
@@ -234,8 +235,11 @@ static void channel_kick(struct nvhi_msg *msg)
 	struct nvh_channel *channel = nvhi_container_of(msg, struct nvh_channel, kick_msg);
 
 	__atomic_store_n(&channel->kicked, 0, __ATOMIC_RELEASE);
-	if (!channel->closed)
-		nvhi_channel_drain(channel);
+	if (channel->closed)
+		return;
+	if (channel->hedging != __atomic_load_n(&channel->ns->hedge, __ATOMIC_RELAXED))
+		nvhi_channel_hedge_update(channel);
+	nvhi_channel_drain(channel);
 }
 
 void nvhi_head_kick(struct nvh_ns *head)
@@ -295,6 +299,8 @@ int nvhi_channel_open(struct nvh_ns *ns, struct nvh_reactor *reactor,
 		free(channel);
 		return err;
 	}
+	if (__atomic_load_n(&ns->hedge, __ATOMIC_RELAXED))
+		nvhi_channel_hedge_update(channel);
 	nvhi_ns_get(ns);
 	__atomic_fetch_add(&ns->mp->nr_channels, 1, __ATOMIC_ACQ_REL);
 	if (reactor == ns->mp->home)
@@ -315,6 +321,12 @@ void nvhi_channel_close(struct nvh_channel *channel)
 		lane_detach(lane);
 	nvhi_timer_cancel(channel->reactor, &channel->timer);
 	nvhi_reactor_undefer(channel->reactor, &channel->ended_defer);
+	if (!nvhi_channel_hedge_busy(channel))
+		nvhi_channel_go(channel);
+}
+
+void nvhi_channel_go(struct nvh_channel *channel)
+{
 	nvhi_reactor_post(channel->ns->mp->home, &channel->leave_msg);
 }
 

@@ -290,3 +290,29 @@ void nvhi_part_done(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl)
 	}
 	io_settle(io, cpl);
 }
+
+void nvhi_part_drop(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl)
+{
+	struct nvhi_lane *lane = (struct nvhi_lane *)(uintptr_t)r->word[1];
+	struct nvh_channel *channel = lane->channel;
+
+	nvhi_list_del(&r->owner_link);
+	__atomic_store_n(&lane->ios, lane->ios + 1, __ATOMIC_RELAXED);
+	lane->inflight--;
+	if (!err && !nvh_cpl_is_error(cpl)) {
+		uint64_t took = nvhi_reactor_now(channel->reactor) - r->req.submit_ns;
+
+		nvhi_lane_latency_sample(lane, NVH_IO_READ, r->req.len, took);
+		nvhi_lane_latency_count(lane, false, took);
+	} else {
+		__atomic_store_n(&lane->errors, lane->errors + 1, __ATOMIC_RELAXED);
+		if (!err && nvh_cpl_sct(cpl) == NVH_SCT_PATH && !channel->closed) {
+			nvhi_lane_hold(lane, 0);
+			nvhi_lane_ana_stale(lane);
+		}
+	}
+	if (lane->dropped) {
+		channel->nr_dropping -= lane->inflight == 0;
+		nvhi_lane_check_gone(lane);
+	}
+}

@@ -300,6 +300,7 @@ struct nvh_ns *nvhi_head_create(struct nvhi_mp_ctrlr *mpc, const struct nvhi_ns_
 	head->mp = mpc->mp;
 	head->subsys = subsys;
 	head->refs = 1;
+	head->hedge = subsys->hedge;
 	head->no_path_ns = NVHI_NEVER; /* its first path tells */
 	head->nsid = data->nsid;
 	head->data = *data;

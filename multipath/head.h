@@ -15,6 +15,7 @@
  *	complete.c	parts coming back
  *	fence*.c	commands of unknown fate (fence.h)
  *	requeue.c	I/O that waits: for a path, for room, for a retry delay
+ *	hedge.c		reads sent twice, the first answer counts
  *	latency.c	what the paths' commands take
  *	nopath.c	how long and how much I/O waits for a path
  *	relay.c		I/O from a reactor that has no queue
@@ -47,6 +48,7 @@ struct nvhi_mp_subsys {
 	struct nvhi_list heads;	 /* struct nvh_ns.link, in order of NSID */
 	const struct nvhi_policy *policy;
 	struct nvhi_no_path no_path;
+	bool hedge;
 	uint32_t nr_refs;	 /* controllers and heads */
 	uint32_t nr_refused;	 /* paths that do not fit */
 	int instance;
@@ -86,6 +88,8 @@ struct nvh_ns {
 	uint64_t no_path_max;	   /* atomic: bytes, 0: no limit */
 	uint64_t no_path_since;	   /* atomic: no path is live and accessible; 0: one is */
 	uint64_t waiting_bytes;	   /* atomic: of all channels, for want of a path */
+	bool hedge;		   /* atomic: reads may be sent twice; hedge.c */
+	struct nvhi_hedge_counts hedge_counts; /* atomic */
 	struct nvhi_fence_map *fence_map; /* home's: what the channels were told; fence.h */
 	uint8_t *usable;	   /* atomic, one a reactor of mp, bits: */
 #define NVHI_HERE_QUEUE 1u	   /* a path has a queue there */
@@ -190,16 +194,19 @@ struct nvhi_lane {
 	uint64_t sampled_at;
 	uint64_t ios, errors;	/* atomic for readers */
 	uint64_t sample_mask;	/* one of so many + 1 is counted */
+	uint64_t late_ns, late_at; /* hedge.c: later than that is late; when learnt, in ios */
 	struct nvhi_latency histogram;
 };
 
 struct nvhi_policy;
+struct nvhi_hedge;
+struct nvhi_hedge_slot;
 
 struct nvh_channel {
 	struct nvh_ns *ns;
 	struct nvh_reactor *reactor;
 	const struct nvhi_policy *policy; /* atomic: set by home */
-	struct nvhi_lane *only; /* the chosen lane when there is exactly one, and no watch */
+	struct nvhi_lane *only; /* the chosen lane when there is exactly one, and no watch or hedge */
 	uint32_t block_shift;
 	uint32_t nr_usable;	/* of which nr_chosen may be selected */
 	uint32_t nr_chosen;
@@ -209,6 +216,8 @@ struct nvh_channel {
 	uint32_t index;		/* of its reactor in the host's */
 	bool closed;
 	bool was_good, no_path_told; /* nopath.c */
+	bool hedging;
+	struct nvhi_hedge *hedge; /* NULL: it was never wanted */
 	uint64_t no_path_since; /* 0: there is a good path */
 	struct nvhi_list lanes;
 	struct nvhi_list waiting;   /* by seq */
@@ -352,6 +361,8 @@ void nvhi_io_rewind(struct nvhi_io *io, uint64_t next);
 /* ---- complete.c ----------------------------------------------------------------------------- */
 
 void nvhi_part_done(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl);
+/* The copy of a hedged read that no longer counts, or failed while the other is out. */
+void nvhi_part_drop(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl);
 /* No further part is issued; it ends with err (cpl when 0) once its parts are home. */
 void nvhi_io_fail(struct nvhi_io *io, int err, const struct nvh_cpl *cpl);
 /* The callback, now. The io is the caller's again before it runs. */
@@ -368,6 +379,24 @@ void nvhi_io_wait(struct nvhi_io *io);
 void nvhi_io_delay(struct nvhi_io *io, uint32_t delay_ms);
 /* Issues what waits, in order, as far as it goes; fails it where there is no hope. */
 void nvhi_channel_drain(struct nvh_channel *channel);
+
+/* ---- hedge.c -------------------------------------------------------------------------------- */
+
+/* The namespace's setting may have changed; takes the memory. */
+void nvhi_channel_hedge_update(struct nvh_channel *channel);
+void nvhi_channel_hedge_free(struct nvh_channel *channel);
+/* Copies are out whose read has ended: the channel cannot go yet, nvhi_channel_go follows. */
+bool nvhi_channel_hedge_busy(const struct nvh_channel *channel);
+void nvhi_channel_go(struct nvh_channel *channel);
+/* A slot for a read that goes whole over this lane; NULL: it goes as others do. It is used up only by
+ * nvhi_hedge_sent. */
+struct nvhi_hedge_slot *nvhi_hedge_take(struct nvhi_io *io, struct nvhi_lane *lane);
+void nvhi_hedge_prepare(struct nvhi_hedge_slot *slot, struct nvhi_ioq_req *r);
+void nvhi_hedge_sent(struct nvhi_hedge_slot *slot, struct nvhi_io *io, struct nvhi_lane *lane,
+		     struct nvhi_ioq_req *r);
+void nvhi_hedge_done(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl);
+uint64_t nvhi_channel_hedge_due(const struct nvh_channel *channel);
+void nvhi_channel_hedge_fire(struct nvh_channel *channel, uint64_t now);
 
 /* ---- latency.c ------------------------------------------------------------------------------ */
 

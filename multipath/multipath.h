@@ -112,6 +112,16 @@ void nvhi_mp_ns_set_no_path(struct nvh_ns *ns, const struct nvhi_no_path *settin
 /* What is in force: NVHI_NEVER as long as there is a controller. */
 uint64_t nvhi_ns_no_path_wait(const struct nvh_ns *ns);
 
+/* Reads of a subsystem may be sent twice (hedge.c). -ENOENT: no such subsystem. */
+struct nvhi_hedge_counts {
+	uint64_t reads; /* that might have been */
+	uint64_t sent;	/* second copies */
+	uint64_t won;	/* that answered first */
+};
+int nvhi_mp_set_hedge(struct nvhi_mp *mp, const char *subnqn, bool on);
+/* Returns whether it is on. */
+bool nvhi_mp_ns_hedged(const struct nvh_ns *ns, struct nvhi_hedge_counts *ret_counts);
+
 /* An association that an earlier process left: no write to its subsystem before it is fenced. `mode`
  * is an enum nvhi_write_fence; name is for the log. -ENOMEM. */
 int nvhi_mp_fence_earlier(struct nvhi_mp *mp, const struct nvhi_assoc *assoc, uint8_t mode,

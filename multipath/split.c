@@ -107,7 +107,9 @@ static inline void io_advance(struct nvhi_io *io, uint32_t blocks)
 		nvhi_iov_cursor_advance(&io->cursor, (size_t)blocks << io->channel->block_shift);
 }
 
-static int part_issue(struct nvhi_io *io, struct nvhi_lane *lane)
+/* slot NULL: the data goes where the caller wants it. */
+static inline int part_issue(struct nvhi_io *io, struct nvhi_lane *lane,
+			     struct nvhi_hedge_slot *slot)
 {
 	uint64_t left = io->end - io->next;
 	uint32_t blocks =
@@ -125,6 +127,8 @@ static int part_issue(struct nvhi_io *io, struct nvhi_lane *lane)
 	r->owner = io;
 	r->word[0] = io->next;
 	r->word[1] = (uintptr_t)lane;
+	if (slot)
+		nvhi_hedge_prepare(slot, r);
 	err = nvhi_ioq_submit(lane->ioq, r);
 	if (__builtin_expect(err != 0, 0)) {
 		nvhi_ioq_put(lane->ioq, r);
@@ -132,6 +136,8 @@ static int part_issue(struct nvhi_io *io, struct nvhi_lane *lane)
 	}
 	nvhi_list_add_tail(&io->parts, &r->owner_link);
 	lane->inflight++;
+	if (slot)
+		nvhi_hedge_sent(slot, io, lane, r);
 	io_advance(io, blocks);
 	return 0;
 }
@@ -149,7 +155,9 @@ static int part_place(struct nvhi_io *io)
 
 		if (!lane)
 			return channel->nr_chosen ? -EAGAIN : -ENOTCONN;
-		err = part_issue(io, lane);
+		err = part_issue(io, lane, channel->hedging && channel->nr_chosen > 1
+						   ? nvhi_hedge_take(io, lane)
+						   : NULL);
 		if (!err) {
 			if (__builtin_expect(channel->failover.lane != NULL, 0))
 				nvhi_failover_selects(io, lane);
@@ -184,7 +192,7 @@ int nvhi_io_issue(struct nvhi_io *io)
 
 	/* Nearly always there is one path and it takes all that is left at once. */
 	if (__builtin_expect(only && io->end - io->next <= only->limit[io->op.limit], 1) &&
-	    __builtin_expect(!part_issue(io, only), 1))
+	    __builtin_expect(!part_issue(io, only, NULL), 1))
 		return 0;
 	return issue_parts(io);
 }

@@ -151,6 +151,8 @@ static uint64_t timer_next(const struct nvh_channel *channel)
 		if (lane->health == NVHI_HEALTH_PROBATION && lane->probation_until < next)
 			next = lane->probation_until;
 	}
+	if (channel->hedge && nvhi_channel_hedge_due(channel) < next)
+		next = nvhi_channel_hedge_due(channel);
 	return next;
 }
 
@@ -164,6 +166,8 @@ static void timer_fire(struct nvhi_timer *timer)
 	timer_deadlines(channel, now);
 	timer_delayed(channel, now);
 	timer_holds(channel, now);
+	if (channel->hedge)
+		nvhi_channel_hedge_fire(channel, now);
 	nvhi_channel_drain(channel);
 	nvhi_channel_timer_want(channel, timer_next(channel));
 }

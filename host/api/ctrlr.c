@@ -327,6 +327,8 @@ static void connect_subsys(struct nvh_host *host, const struct nvh_connect_opts 
 	memcpy(&o, opts, opts->size < sizeof(o) ? opts->size : sizeof(o));
 	if (o.policy)
 		nvhi_mp_set_policy(&host->mp, subnqn, o.policy);
+	if (o.hedge_reads)
+		nvhi_mp_set_hedge(&host->mp, subnqn, true);
 	if (o.no_path)
 		nvh_subsys_set_no_path(host, subnqn, o.no_path, o.no_path_bytes);
 }

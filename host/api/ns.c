@@ -149,6 +149,25 @@ int nvh_ns_set_no_path(struct nvh_ns *ns, const char *no_path, uint64_t max_byte
 	return 0;
 }
 
+int nvh_subsys_set_hedge(struct nvh_host *host, const char *subnqn, bool on)
+{
+	if (nvhi_forked())
+		return -EPERM;
+	return nvhi_mp_set_hedge(&host->mp, subnqn, on);
+}
+
+void nvh_ns_hedge_info(const struct nvh_ns *ns, struct nvh_hedge_info *ret_info)
+{
+	struct nvh_hedge_info info = {.size = ret_info->size};
+	struct nvhi_hedge_counts counts;
+
+	info.on = nvhi_mp_ns_hedged(ns, &counts);
+	info.reads = counts.reads;
+	info.sent = counts.sent;
+	info.won = counts.won;
+	memcpy(ret_info, &info, info.size && info.size < sizeof(info) ? info.size : sizeof(info));
+}
+
 uint64_t nvh_ns_no_path_ns(const struct nvh_ns *ns)
 {
 	return nvhi_ns_no_path_wait(ns);

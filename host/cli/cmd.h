@@ -18,6 +18,7 @@
 	X("show-topology", nvc_show_topology, "Show the namespaces and their paths")               \
 	X("set-policy", nvc_set_policy, "Choose how paths share the I/O of a subsystem")           \
 	X("set-no-path", nvc_set_no_path, "What I/O does that finds no path")                      \
+	X("set-hedge", nvc_set_hedge, "Hedged reads of a subsystem on or off")                     \
 	X("timers", nvc_timers, "The worst-case fate of an I/O in each kind of failure")           \
 	X("monitor", nvc_monitor, "Print failovers and other events as they happen")               \
 	X("mount", nvc_mount, "Show namespaces as files")                                          \

@@ -29,6 +29,8 @@
 		NVC_STRING("no-path", 0, "WHAT", &(p).no_path,                                     \
 			   "I/O without a usable path: fail, queue:SECONDS, queue (default: waits " \
 			   "for ctrl-loss-tmo)"),                                                  \
+		NVC_FLAG("hedge-reads", 0, &(p).hedge_reads,                                       \
+			 "send small reads that are late a second time over another path"),        \
 		NVC_NUMBER("no-path-bytes", 0, U64, &(p).no_path_bytes,                            \
 			   "at most so many bytes of it wait a namespace (default 0: no limit)"),  \
 		NVC_STRING("dhchap-secret", 'S', "STR", &(p).dhchap_secret,                        \

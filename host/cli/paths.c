@@ -75,6 +75,38 @@ int nvc_set_no_path(int argc, char **argv)
 	return nvc_call("set_no_path", params, NULL) < 0;
 }
 
+int nvc_set_hedge(int argc, char **argv)
+{
+	const struct nvc_opt opts[] = {NVC_END};
+	const struct nvc_usage usage = {
+		.command = "set-hedge",
+		.args = "NQN on|off",
+		.opts = opts,
+		.min_args = 2,
+		.max_args = 2,
+		.about = "Small reads that are late are sent a second time over another path; the first "
+			 "answer counts. At most 2 % extra reads.",
+	};
+	struct json_object *params = json_object_new_object();
+	struct nvc_args args;
+	int status;
+
+	if (nvc_opts_parse(&usage, argc, argv, &args, &status) < 0) {
+		json_object_put(params);
+		return status;
+	}
+	if (strcmp(args.words[1], "on") != 0 && strcmp(args.words[1], "off") != 0) {
+		json_object_put(params);
+		return nvc_misuse("'%s' is none of on, off", args.words[1]);
+	}
+	if (nvhi_json_add_string(params, "nqn", args.words[0]) ||
+	    nvhi_json_add_bool(params, "on", !strcmp(args.words[1], "on"))) {
+		json_object_put(params);
+		return nvc_fail("out of memory");
+	}
+	return nvc_call("set_hedge", params, NULL) < 0;
+}
+
 /* ---- timers ---------------------------------------------------------------------------------------- */
 
 /* "at once", "250 ms", "12.5 s", "never". */

@@ -47,6 +47,7 @@ const struct nvhi_json_field nvd_params_fields[] = {
 	PARAM(persistent, BOOL),
 	PARAM(tls, BOOL),
 	PARAM(discovery, BOOL),
+	PARAM(hedge_reads, BOOL, .help = "reads that are late are sent twice"),
 	PARAM(follow, BOOL, .help = "connect what the discovery log names, and will name"),
 	NVHI_JSON_END,
 };
@@ -235,6 +236,7 @@ int nvd_params_to_opts(const struct nvd_params *params, struct nvh_connect_opts 
 	opts.policy = params->policy;
 	opts.write_fence = params->write_fence;
 	opts.no_path = params->no_path;
+	opts.hedge_reads = params->hedge_reads;
 	opts.no_path_bytes = params->no_path_bytes;
 	opts.nr_io_queues = params->nr_io_queues;
 	opts.queue_size = params->queue_size;

@@ -23,6 +23,7 @@ struct nvd_params {
 	int32_t ctrl_loss_tmo, fast_io_fail_tmo, tos;
 	bool has_keep_alive_tmo;
 	bool hdr_digest, data_digest, disable_sqflow, duplicate_connect, persistent, tls, discovery;
+	bool hedge_reads;
 	bool follow; /* a discovery controller: connect what its log names, and will name */
 };
 

@@ -199,8 +199,24 @@ static struct json_object *list_files(struct nvd_daemon *daemon, struct nvh_ns *
 	return array;
 }
 
+static int list_hedge(struct json_object *o, const struct nvh_hedge_info *hedge)
+{
+	struct json_object *counts = json_object_new_object();
+	int err = counts ? 0 : -ENOMEM;
+
+	err = err ? err : nvhi_json_add_u64(counts, "reads", hedge->reads);
+	err = err ? err : nvhi_json_add_u64(counts, "sent", hedge->sent);
+	err = err ? err : nvhi_json_add_u64(counts, "won", hedge->won);
+	if (err) {
+		json_object_put(counts);
+		return err;
+	}
+	return nvhi_json_add(o, "hedged_reads", counts);
+}
+
 static struct json_object *list_ns(struct nvd_daemon *daemon, struct nvh_ns *ns)
 {
+	struct nvh_hedge_info hedge = {.size = sizeof(hedge)};
 	struct nvh_ns_info info = {.size = sizeof(info)};
 	struct json_object *o = json_object_new_object();
 	int err = o ? 0 : -ENOMEM;
@@ -222,6 +238,9 @@ static struct json_object *list_ns(struct nvd_daemon *daemon, struct nvh_ns *ns)
 	if (info.has_eui64)
 		err = err ? err : list_hex(o, "eui64", info.eui64, 8);
 	err = err ? err : nvhi_json_add_string(o, "policy", nvh_ns_policy(ns));
+	nvh_ns_hedge_info(ns, &hedge);
+	if (hedge.on)
+		err = err ? err : list_hedge(o, &hedge);
 	if (nvh_ns_no_path_ns(ns) != UINT64_MAX) /* else: no bound */
 		err = err ? err
 			  : nvhi_json_add_u64(o, "no_path_ms", nvh_ns_no_path_ns(ns) / 1000000);

@@ -11,6 +11,7 @@
 struct rpc_set_params {
 	const char *nqn, *policy, *no_path;
 	uint64_t no_path_bytes;
+	bool on;
 };
 
 static const struct nvhi_json_field rpc_policy_fields[] = {
@@ -106,6 +107,27 @@ static void rpc_set_no_path(struct nvhi_rpc_call *call)
 					       : NULL);
 	}
 	set_answer(call, &params, err, "no_path", params.no_path);
+}
+
+static const struct nvhi_json_field rpc_hedge_fields[] = {
+	NVHI_JSON_FIELD(rpc_set_params, nqn, STRING, NVHI_JSON_REQUIRED, .help = "subsystem"),
+	NVHI_JSON_FIELD(rpc_set_params, on, BOOL, NVHI_JSON_REQUIRED),
+	NVHI_JSON_END,
+};
+
+static void rpc_set_hedge(struct nvhi_rpc_call *call)
+{
+	struct nvd_daemon *daemon = nvhi_rpc_owner(call);
+	struct rpc_set_params params = {0};
+	int err;
+
+	if (nvhi_rpc_decode(call, &params) < 0)
+		return;
+	err = nvh_subsys_set_hedge(daemon->host, params.nqn, params.on);
+	if (!err)
+		set_saved(daemon, params.nqn, "hedge_reads",
+			  params.on ? json_object_new_boolean(true) : NULL);
+	set_answer(call, &params, err, "on", "");
 }
 
 /* ---- latencies -------------------------------------------------------------------------------- */
@@ -296,6 +318,10 @@ const struct nvhi_rpc_method nvd_rpc_path_methods[] = {
 	 .fn = rpc_set_no_path,
 	 .params = rpc_no_path_fields,
 	 .help = "how long I/O of a subsystem waits for a path"},
+	{.name = "set_hedge",
+	 .fn = rpc_set_hedge,
+	 .params = rpc_hedge_fields,
+	 .help = "hedged reads of a subsystem on or off"},
 	{.name = "path_latency",
 	 .fn = rpc_path_latency,
 	 .params = rpc_device_fields,

@@ -267,6 +267,8 @@ static void link_connect(unsigned int link)
 	if (err)
 		sim_fail("connect of link %u: %s", link, why);
 	nvhi_mp_set_policy(&h.host->mp, SIM_NQN, opts.policy);
+	if (opts.hedge_reads)
+		nvh_subsys_set_hedge(h.host, SIM_NQN, true);
 	if (opts.no_path)
 		nvh_subsys_set_no_path(h.host, SIM_NQN, opts.no_path, 0);
 	if (!err && sim_visitors_impatient())

@@ -13,6 +13,12 @@ uint8_t __real_nvhi_ctrlr_ana_state(const struct nvhi_ctrlr *ctrlr, uint32_t gro
 uint8_t __wrap_nvhi_ctrlr_ana_state(const struct nvhi_ctrlr *ctrlr, uint32_t group);
 enum nvhi_verdict __real_nvhi_classify(const struct nvhi_outcome *o, uint32_t *ret_delay_ms);
 enum nvhi_verdict __wrap_nvhi_classify(const struct nvhi_outcome *o, uint32_t *ret_delay_ms);
+void __real_nvhi_part_drop(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl);
+void __wrap_nvhi_part_drop(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl);
+void __real_nvhi_hedge_sent(struct nvhi_hedge_slot *slot, struct nvhi_io *io, struct nvhi_lane *lane,
+			    struct nvhi_ioq_req *r);
+void __wrap_nvhi_hedge_sent(struct nvhi_hedge_slot *slot, struct nvhi_io *io, struct nvhi_lane *lane,
+			    struct nvhi_ioq_req *r);
 void __real_nvhi_io_rewind(struct nvhi_io *io, uint64_t next);
 void __wrap_nvhi_io_rewind(struct nvhi_io *io, uint64_t next);
 
@@ -124,4 +130,40 @@ void __wrap_nvhi_ctrlr_reg_get(struct nvhi_ctrlr *ctrlr, uint32_t offset, uint8_
 	sim.mutations++;
 	ctrlr->was_disabled = true;
 	nvhi_ctrlr_left(ctrlr);
+}
+
+/* Where the callers of hedged reads want their data, by slot. */
+static struct {
+	const struct nvhi_hedge_slot *slot;
+	void *to;
+} hedged[4096];
+
+static void **hedged_to(const struct nvhi_hedge_slot *slot)
+{
+	size_t i = (uintptr_t)slot / 8 % NVHI_ARRAY_SIZE(hedged);
+
+	while (hedged[i].slot && hedged[i].slot != slot)
+		i = (i + 1) % NVHI_ARRAY_SIZE(hedged);
+	hedged[i].slot = slot;
+	return &hedged[i].to;
+}
+
+void __wrap_nvhi_hedge_sent(struct nvhi_hedge_slot *slot, struct nvhi_io *io, struct nvhi_lane *lane,
+			    struct nvhi_ioq_req *r)
+{
+	if (sim.mutant == SIM_MUTANT_HEDGE)
+		*hedged_to(slot) = io->pub.iov[0].iov_len >= 512 ? io->pub.iov[0].iov_base : NULL;
+	__real_nvhi_hedge_sent(slot, io, lane, r);
+}
+
+/* The losing copy of a hedged read lands in the caller's buffer, too. */
+void __wrap_nvhi_part_drop(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl)
+{
+	void *to = sim.mutant == SIM_MUTANT_HEDGE ? *hedged_to(r->owner) : NULL;
+
+	if (to && !err && !nvh_cpl_is_error(cpl)) {
+		sim.mutations++;
+		memcpy(to, r->req.data.iov[0].iov_base, 512);
+	}
+	__real_nvhi_part_drop(r, err, cpl);
 }

@@ -29,6 +29,7 @@ const char *const sim_mutant_names[SIM_MUTANT_COUNT] = {
 	[SIM_MUTANT_CRD] = "crd",
 	[SIM_MUTANT_ANA] = "ana",
 	[SIM_MUTANT_REVOKE] = "revoke",
+	[SIM_MUTANT_HEDGE] = "hedge",
 	[SIM_MUTANT_FENCE] = "no-fence",
 	[SIM_MUTANT_RDY] = "rdy-unread",
 	[SIM_MUTANT_ACCEPTED] = "ccr-accepted",

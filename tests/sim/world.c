@@ -116,6 +116,7 @@ static void draw_no_path(void)
 	struct sim_rng own = {.state = sim.seed ^ 0x90aa7};
 	struct nvh_connect_opts *o = &sim_world.plan.connect;
 
+	o->hedge_reads = sim_chance(&own, 30);
 	if (!sim_chance(&own, 25))
 		return;
 	o->no_path = ((const char *const[]){"fail", "queue:1", "queue"})[sim_below(&own, 3)];

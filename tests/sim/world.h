@@ -66,6 +66,7 @@ struct sim_plan {
 #define SIM_OPS 8 /* NVH_IO_READ to NVH_IO_PASSTHRU */
 struct sim_counts {
 	uint64_t ios[SIM_OPS], good, failed, refused, canceled, timed_out;
+	uint64_t hedged[2]; /* second copies sent, and first with the answer */
 	uint64_t no_path; /* I/O that ended for want of a path */
 	uint64_t faults[SIM_FAULT_COUNT];
 	uint64_t strangers;

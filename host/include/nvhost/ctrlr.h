@@ -47,6 +47,7 @@ struct nvh_connect_opts {
 	const char *no_path;	   /* I/O of the subsystem without a usable path: "fail", "queue:SECONDS",
 				    * "queue" (and then ctrl_loss_tmo is -1); NULL: leave it; at first it
 				    * waits until ctrl_loss_tmo */
+	bool hedge_reads;	   /* of the subsystem: nvh_subsys_set_hedge; false: leave it */
 	uint64_t no_path_bytes;	   /* with no_path: at most so much of it a namespace, more is refused
 				    * with -ENOBUFS; 0: no limit */
 };

@@ -62,6 +62,19 @@ int nvh_subsys_set_policy(struct nvh_host *host, const char *subnqn, const char 
 int nvh_subsys_set_no_path(struct nvh_host *host, const char *subnqn, const char *no_path,
 			   uint64_t max_bytes);
 int nvh_ns_set_no_path(struct nvh_ns *ns, const char *no_path, uint64_t max_bytes);
+/* Hedged reads: a read (16 KiB at most) that is older than nearly all reads of its path take is sent a
+ * second time over another one, and the first answer counts. At most 2 % extra reads; each read is
+ * copied once more. -ENOENT: no such subsystem. */
+int nvh_subsys_set_hedge(struct nvh_host *host, const char *subnqn, bool on);
+struct nvh_hedge_info {
+	size_t size;
+	bool on;
+	uint64_t reads; /* that might have been sent twice */
+	uint64_t sent;	/* second copies */
+	uint64_t won;	/* that answered first */
+};
+/* Set size before the call: only so many bytes are written. */
+void nvh_ns_hedge_info(const struct nvh_ns *ns, struct nvh_hedge_info *ret_info);
 /* Nanoseconds that I/O of this namespace waits for a path; UINT64_MAX: as long as it has a controller. */
 uint64_t nvh_ns_no_path_ns(const struct nvh_ns *ns);
 
