@@ -226,7 +226,7 @@ static bool excused(const struct worker *w, int err, const struct nvh_cpl *cpl)
 			return true;
 		sim_counts.no_path++;
 		return (sim_world.no_path_ends || sim_world.plan.connect.ctrl_loss_tmo_s < 600) &&
-		       !had_good_path(w);
+		       (!had_good_path(w) || recently(changed, since)); /* a path was removed */
 	case -ECANCELED:
 		return w->cancel_asked;
 	case -ETIMEDOUT:
