@@ -53,8 +53,9 @@ void nvhi_rdma_cm_close(struct nvhi_rdma_cm *cm);
 /* A new id of the TCP port space. 0/-errno. */
 int nvhi_rdma_id_create(struct nvhi_rdma_cm *cm, struct nvhi_rdma_id *id, const char *name,
 			nvhi_rdma_event_fn fn);
-/* Takes the id of a CONNECT_REQUEST; when it came through another channel (another reactor) it
- * moves to this one, which waits for nothing but system calls. 0/-errno: still the caller's. */
+/* Takes the id of a CONNECT_REQUEST, in its handler; when `cm` is another channel (of another
+ * reactor) the id moves there, which waits for nothing but system calls, and its events may come to
+ * `fn` there before this returns. 0/-errno: still the caller's. */
 int nvhi_rdma_id_adopt(struct nvhi_rdma_cm *cm, struct nvhi_rdma_id *id, struct rdma_cm_id *cm_id,
 		       const char *name, nvhi_rdma_event_fn fn);
 /* Destroys the queue pair, if there is one, and the id. After it returns the device touches no

@@ -6,6 +6,10 @@ Q=nqn.2026-01.io.nvhost:target-lite
 modprobe -a nvme-rdma nvme-tcp
 holds "no device: listening says so" eval \
 	"! target-lite --no-rpc --listen rdma:192.168.77.1:4420 --ns null:1G 2>$dir/err && has 'no RDMA device' $dir/err"
+holds "a limit of locked memory that is too low is named, and what is needed" eval \
+	"! setpriv --bounding-set=-ipc_lock --inh-caps=-ipc_lock prlimit --memlock=1048576 \
+		target-lite --no-rpc --listen rdma:192.168.77.1:4420 --ns null:1G 2>$dir/err &&
+		has 'need [0-9]+ KiB of locked memory, the limit is 1024 KiB .ulimit -l [0-9]+' $dir/err"
 rdma_net d0 192.168.77.1 && rdma_net d1 192.168.78.1
 at="-t rdma -a 192.168.77.1 -s 4420"
 listener() # ADDRESS PORT [TRTYPE [MORE]]
