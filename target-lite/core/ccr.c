@@ -59,9 +59,20 @@ static void ccr_late(struct nvhi_timer *timer)
 	ccr_answer(req, NVH_ST_SUCCESS, 0);
 }
 
+static void ccr_remember(const struct tl_ctrlr *ctrlr)
+{
+	struct tl_subsystem *ss = ctrlr->subsystem;
+
+	if (ctrlr->cirn)
+		ss->gone[ss->nr_gone++ % TL_CCR_GONE] = (struct tl_ccr_gone){
+			.cntlid = ctrlr->cntlid, .ciu = ctrlr->ciu, .cirn = ctrlr->cirn};
+}
+
 void tl_ccr_ctrlr_gone(struct tl_ctrlr *ctrlr)
 {
 	struct tl_ccr *ccr, *next;
+
+	ccr_remember(ctrlr);
 
 	nvhi_list_for_each_safe(ccr, next, &ctrlr->subsystem->ccrs, link) {
 		if (ccr->source == ctrlr)
@@ -83,16 +94,34 @@ void tl_ccr_ctrlr_gone(struct tl_ctrlr *ctrlr)
 
 /* ---- the command --------------------------------------------------------------------------- */
 
+static uint64_t cmd_cirn(const struct nvh_cmd *cmd)
+{
+	return (uint64_t)nvh_le32_get(cmd->cdw13) << 32 | nvh_le32_get(cmd->cdw12);
+}
+
+/* It has ended by itself meanwhile: there is nothing left to reset. Only one we remember: another
+ * target may serve the same subsystem, and we cannot speak for its controllers. */
+static bool ccr_is_gone(const struct tl_subsystem *ss, const struct nvh_cmd *cmd)
+{
+	uint32_t cdw10 = nvh_le32_get(cmd->cdw10);
+
+	for (uint32_t i = 0; i < TL_CCR_GONE && i < ss->nr_gone; i++)
+		if (ss->gone[i].cntlid == (cdw10 & NVH_CCR_ICID_MASK) &&
+		    ss->gone[i].ciu == (cdw10 >> NVH_CCR_CIU_SHIFT & NVH_CCR_CIU_MASK) &&
+		    ss->gone[i].cirn == cmd_cirn(cmd))
+			return true;
+	return false;
+}
+
 static struct tl_ctrlr *ccr_find(const struct tl_ctrlr *source, const struct nvh_cmd *cmd)
 {
 	uint32_t cdw10 = nvh_le32_get(cmd->cdw10);
-	uint64_t cirn = (uint64_t)nvh_le32_get(cmd->cdw13) << 32 | nvh_le32_get(cmd->cdw12);
 	struct tl_ctrlr *ctrlr;
 
 	nvhi_list_for_each(ctrlr, &source->subsystem->ctrlrs, link)
 		if (ctrlr != source && ctrlr->cntlid == (cdw10 & NVH_CCR_ICID_MASK) &&
 		    ctrlr->ciu == (cdw10 >> NVH_CCR_CIU_SHIFT & NVH_CCR_CIU_MASK) &&
-		    ctrlr->cirn == cirn &&
+		    ctrlr->cirn == cmd_cirn(cmd) &&
 		    !memcmp(ctrlr->hostid, source->hostid, sizeof(ctrlr->hostid)))
 			return ctrlr;
 	return NULL;
@@ -150,7 +179,9 @@ static void ccr_on_mgmt(struct nvhi_msg *msg)
 	struct tl_ctrlr *impacted = ccr_find(source, &req->cmd);
 	unsigned int status = impacted ? ccr_check(source, impacted) : TL_DNR(NVH_ST_INVALID_FIELD);
 
-	if (status)
+	if (!impacted && ccr_is_gone(source->subsystem, &req->cmd))
+		ccr_answer(req, NVH_ST_SUCCESS, NVH_CCR_IMMEDIATE);
+	else if (status)
 		ccr_answer(req, status, 0);
 	else
 		ccr_begin(req, source, impacted);

@@ -126,6 +126,14 @@ enum tl_ccr_mode {
 	TL_CCR_LATER,
 };
 #define TL_CCR_LIMIT 4u /* under way through one controller */
+#define TL_CCR_GONE  64u
+
+/* A controller instance that has ended: no command of it is left. */
+struct tl_ccr_gone {
+	uint16_t cntlid;
+	uint8_t ciu;
+	uint64_t cirn;
+};
 
 struct tl_subsystem {
 	struct tl_target *target;
@@ -139,6 +147,8 @@ struct tl_subsystem {
 	uint16_t cqt_ms;	   /* Command Quiesce Time; 0: not told */
 	uint8_t next_ciu;
 	struct nvhi_list ccrs;	   /* struct tl_ccr */
+	struct tl_ccr_gone gone[TL_CCR_GONE]; /* the last ones */
+	uint32_t nr_gone;		      /* ever */
 	uint32_t max_nsid; /* "max_namespaces" */
 	uint16_t min_cntlid, max_cntlid, next_cntlid;
 	struct tl_ns **ns;                  /* by NSID - 1, max_nsid of them; NULL: inactive */

@@ -107,6 +107,25 @@ static void the_other_controller_ends_and_the_answer_says_so(void)
 	tt_teardown();
 }
 
+/* The host asks after a connection that was reset: the controller has ended already. */
+static void one_that_has_ended_by_itself_is_done(void)
+{
+	struct tt_cmd *cmd, *other;
+
+	setup(TL_CCR_LATER);
+	cmd = ccr_for(impacted);
+	other = ccr_cmd(impacted->qpair.ctrlr->cntlid, impacted->qpair.ctrlr->ciu,
+			impacted->qpair.ctrlr->cirn + 1);
+	end(impacted);
+	CU_ASSERT_EQUAL(tt_status(source, cmd), 0);
+	CU_ASSERT_EQUAL(tt_dw0(cmd), NVH_CCR_IMMEDIATE);
+	CU_ASSERT_EQUAL(tt_status(source, other), NVH_ST_INVALID_FIELD);
+	tt_cmd_free(cmd);
+	tt_cmd_free(other);
+	end(source);
+	tt_teardown();
+}
+
 static void only_exactly_this_instance_is_reset(void)
 {
 	const struct tl_ctrlr *ctrlr;
@@ -238,6 +257,7 @@ static void a_controller_that_ends_keeps_its_promise_to_quiesce(void)
 NVH_UNIT_MAIN("target-lite/core/ccr", NVH_TEST(identify_tells_what_is_offered),
 	      NVH_TEST(off_knows_no_such_command),
 	      NVH_TEST(the_other_controller_ends_and_the_answer_says_so),
+	      NVH_TEST(one_that_has_ended_by_itself_is_done),
 	      NVH_TEST(only_exactly_this_instance_is_reset),
 	      NVH_TEST(accepted_first_then_done_in_the_log_and_told),
 	      NVH_TEST(a_controller_that_ends_keeps_its_promise_to_quiesce))
