@@ -144,8 +144,8 @@ int tl_rdma_rq_init(struct tl_rdma_dev *dev, struct tl_rdma_rq *rq, uint32_t cou
 		snprintf(errbuf, errbuf_len, "no memory for %u receive slots", count);
 		return -ENOMEM;
 	}
-	err = nvhi_rdma_reg(dev->dev, rq->mem, rq->size, IBV_ACCESS_LOCAL_WRITE,
-			    "a receive queue", errbuf, errbuf_len, &rq->mr);
+	err = nvhi_rdma_reg(dev->dev, rq->mem, rq->size, IBV_ACCESS_LOCAL_WRITE, "a receive queue",
+			    errbuf, errbuf_len, &rq->mr);
 	if (err)
 		return err;
 	rq->count = count;

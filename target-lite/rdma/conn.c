@@ -30,8 +30,8 @@ static const uint32_t conn_edges[] = {
 	[TL_RDMA_CONN_ACCEPTING] = NVHI_FSM_TO(TL_RDMA_CONN_LIVE) |
 				   NVHI_FSM_TO(TL_RDMA_CONN_DRAINING) |
 				   NVHI_FSM_TO(TL_RDMA_CONN_DISCONNECTING),
-	[TL_RDMA_CONN_LIVE] = NVHI_FSM_TO(TL_RDMA_CONN_DRAINING) |
-			      NVHI_FSM_TO(TL_RDMA_CONN_DISCONNECTING),
+	[TL_RDMA_CONN_LIVE] =
+		NVHI_FSM_TO(TL_RDMA_CONN_DRAINING) | NVHI_FSM_TO(TL_RDMA_CONN_DISCONNECTING),
 	[TL_RDMA_CONN_DRAINING] = NVHI_FSM_TO(TL_RDMA_CONN_DISCONNECTING),
 	[TL_RDMA_CONN_DISCONNECTING] = NVHI_FSM_TO(TL_RDMA_CONN_CLOSED),
 	[TL_RDMA_CONN_CLOSED] = 0,
@@ -404,8 +404,9 @@ static void conn_watch_fired(struct nvhi_timer *timer)
 		conn_look(conn);
 	else
 		tl_rdma_conn_fail(conn, "no %s within %u ms",
-				  conn->state == TL_RDMA_CONN_ACCEPTING ? "end of the RDMA handshake"
-									: "Connect",
+				  conn->state == TL_RDMA_CONN_ACCEPTING
+					  ? "end of the RDMA handshake"
+					  : "Connect",
 				  tl_rdma_opts(conn->tg)->handshake_ms);
 }
 
@@ -513,7 +514,8 @@ static void conn_arrived(struct nvhi_msg *msg)
 	tl_qpair_init(&conn->qpair);
 	conn_set_state(conn, TL_RDMA_CONN_ACCEPTING);
 	nvhi_log(DEBUG, RDMA,
-		 "%s: queue %u of depth %u on %s, %u READs at a time, send queue %u, %s receive queue",
+		 "%s: queue %u of depth %u on %s, %u READs at a time, send queue %u, %s receive "
+		 "queue",
 		 conn->qpair.peer, conn->qid, conn->depth, nvhi_rdma_dev_name(conn->dev->dev),
 		 conn->reads_max, conn->sq_size, conn->rq == &conn->own_rq ? "own" : "shared");
 	if (nvhi_timer_arm(group->reactor, &conn->watch,
@@ -585,10 +587,11 @@ int tl_rdma_connected(struct tl_qpair *qpair, uint32_t entries)
 	struct tl_rdma_conn *conn = tl_rdma_conn_of(qpair);
 
 	if (entries > conn->depth || qpair->qid != conn->qid) {
-		nvhi_log(WARN, RDMA,
-			 "%s: Connect of queue %u with %u entries, but its connection was asked for "
-			 "as queue %u with %u: closing",
-			 qpair->peer, qpair->qid, entries, conn->qid, conn->depth);
+		nvhi_log(
+			WARN, RDMA,
+			"%s: Connect of queue %u with %u entries, but its connection was asked for "
+			"as queue %u with %u: closing",
+			qpair->peer, qpair->qid, entries, conn->qid, conn->depth);
 		conn->told = true;
 		return -EINVAL;
 	}

@@ -46,12 +46,15 @@ static void cq_failed(struct tl_rdma_conn *conn, const struct ibv_wc *wc)
 	char command[32] = "";
 
 	if (wc->status == IBV_WC_WR_FLUSH_ERR && what == TL_RDMA_WR_RECV) {
-		tl_rdma_conn_disconnect(conn); /* what came first says why, or nobody asked for anything */
+		tl_rdma_conn_disconnect(
+			conn); /* what came first says why, or nobody asked for anything */
 		return;
 	}
 	if (wc->status == IBV_WC_WR_FLUSH_ERR) {
-		tl_rdma_conn_fail(conn, "the connection broke during %s (iWARP says no more: a key or "
-				  "range that the host does not allow?)", names[what]);
+		tl_rdma_conn_fail(conn,
+				  "the connection broke during %s (iWARP says no more: a key or "
+				  "range that the host does not allow?)",
+				  names[what]);
 		return;
 	}
 	if (what != TL_RDMA_WR_RECV)

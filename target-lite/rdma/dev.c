@@ -4,7 +4,8 @@
  * that a device can be removed. Group reactor.
  *
  * iWARP ends a connection whose message finds no receive buffer, RoCE lets it come again. So on
- * iWARP connections share a receive queue only as far as it has an entry for each of their commands.
+ * iWARP connections share a receive queue only as far as it has an entry for each of their
+ * commands.
  */
 #include <errno.h>
 #include <stdio.h>

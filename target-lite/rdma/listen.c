@@ -62,8 +62,7 @@ static enum nvh_rdma_cm_status listen_examine(const struct tl_rdma *rdma,
 		return NVH_RDMA_CM_INVALID_QID;
 	*ret_value = nvh_le16_get(req->hsqsize);
 	r->entries = *ret_value + 1;
-	if (r->entries < 2 ||
-	    r->entries > (r->qid ? opts->max_queue_depth : opts->max_aq_depth))
+	if (r->entries < 2 || r->entries > (r->qid ? opts->max_queue_depth : opts->max_aq_depth))
 		return NVH_RDMA_CM_INVALID_HSQSIZE;
 	*ret_value = r->hrqsize = nvh_le16_get(req->hrqsize);
 	if (!r->hrqsize)
@@ -82,8 +81,7 @@ static void listen_request(struct tl_rdma_listener *rl, const struct rdma_cm_eve
 {
 	struct tl_rdma *rdma = rl->rdma;
 	struct tl_poll_group *group = tl_target_pick_group(rdma->transport.target);
-	struct tl_rdma_group *tg =
-		__atomic_load_n(&rdma->groups[group->index], __ATOMIC_ACQUIRE);
+	struct tl_rdma_group *tg = __atomic_load_n(&rdma->groups[group->index], __ATOMIC_ACQUIRE);
 	struct nvhi_rdma_id id = {.cm_id = event->id};
 	struct listen_request req = {0};
 	enum nvh_rdma_cm_status sts;

@@ -26,9 +26,10 @@ struct tl_rdma_req;
 /* ---- the transport -------------------------------------------------------------------------- */
 
 #define TL_RDMA_STATS(X)                                                                           \
-	X(polls) X(idle_polls) X(completions) X(requests)                                          \
-	X(pending_free_request) X(pending_data_buffer) X(pending_rdma_read) X(pending_rdma_send)   \
-	X(total_send_wrs) X(send_doorbell_updates) X(total_recv_wrs) X(recv_doorbell_updates)
+	X(polls)                                                                                   \
+	X(idle_polls) X(completions) X(requests) X(pending_free_request) X(pending_data_buffer)    \
+		X(pending_rdma_read) X(pending_rdma_send) X(total_send_wrs)                        \
+			X(send_doorbell_updates) X(total_recv_wrs) X(recv_doorbell_updates)
 
 /* Written by the group's thread, read by any (relaxed). */
 struct tl_rdma_stats {
@@ -37,8 +38,7 @@ struct tl_rdma_stats {
 	TL_RDMA_STATS(X)
 #undef X
 };
-#define tl_rdma_count(counter, by)                                                                 \
-	__atomic_store_n(&(counter), (counter) + (by), __ATOMIC_RELAXED)
+#define tl_rdma_count(counter, by) __atomic_store_n(&(counter), (counter) + (by), __ATOMIC_RELAXED)
 
 struct tl_rdma {
 	struct tl_transport transport;
@@ -53,8 +53,8 @@ struct tl_rdma {
 struct tl_rdma_group {
 	struct tl_rdma *rdma;
 	struct tl_poll_group *group;
-	struct nvhi_rdma_cm cm; /* events of this group's connections */
-	struct nvhi_list devs;  /* struct tl_rdma_dev by link */
+	struct nvhi_rdma_cm cm;  /* events of this group's connections */
+	struct nvhi_list devs;   /* struct tl_rdma_dev by link */
 	struct nvhi_timer sweep; /* a device was removed: librdmacm shall let go of it */
 	uint32_t sweeps;
 	struct tl_rdma_stats stats[TL_RDMA_DEVS_MAX];
@@ -69,7 +69,8 @@ static inline const struct tl_transport_opts *tl_rdma_opts(const struct tl_rdma_
 	return &tg->rdma->transport.opts;
 }
 
-/* ---- listen.c; management reactor ------------------------------------------------------------- */
+/* ---- listen.c; management reactor -------------------------------------------------------------
+ */
 
 int tl_rdma_listen(struct tl_transport *transport, struct tl_listener *listener);
 void tl_rdma_unlisten(struct tl_transport *transport, struct tl_listener *listener);
@@ -127,7 +128,8 @@ void tl_rdma_buf_put(struct tl_rdma_req *treq);
 int tl_rdma_bufs_init(struct tl_rdma_dev *dev, char *errbuf, size_t errbuf_len);
 void tl_rdma_bufs_done(struct tl_rdma_dev *dev);
 
-/* ---- a poll group's use of a device ----------------------------------------------------------- */
+/* ---- a poll group's use of a device -----------------------------------------------------------
+ */
 
 struct tl_rdma_cq {
 	struct ibv_cq *cq;
@@ -240,9 +242,9 @@ struct tl_rdma_conn {
 	struct tl_rdma_group *tg;
 	struct tl_rdma_dev *dev;
 	struct nvhi_rdma_id id;
-	uint32_t state; /* enum tl_rdma_conn_state */
-	uint16_t qid;   /* of the connection request */
-	uint32_t depth; /* commands that may be outstanding */
+	uint32_t state;                 /* enum tl_rdma_conn_state */
+	uint16_t qid;                   /* of the connection request */
+	uint32_t depth;                 /* commands that may be outstanding */
 	uint32_t reads_max, reads_free; /* RDMA READs at a time */
 	uint8_t responder;              /* and those that the host may do */
 	bool gone;                      /* the host's end is closed */
@@ -257,18 +259,20 @@ struct tl_rdma_conn {
 	struct tl_rdma_rq own_rq;
 	uint32_t qp_num;
 	uint32_t sq_size, sq_free;
-	uint32_t wrs;    /* signalled work requests under way */
+	uint32_t wrs;                /* signalled work requests under way */
 	uint64_t wrs_done, wrs_seen; /* those that completed ever, and when the watch last looked */
-	uint32_t active; /* commands without their response posted */
+	uint32_t active;             /* commands without their response posted */
 	struct ibv_send_wr *first, *last; /* to be posted */
 	struct nvhi_defer flush, bury;
 	struct nvhi_timer watch;
 	struct tl_rdma_req *reqs;
 	uint32_t req_count, req_fresh;
 	struct nvhi_list free_reqs;
-	struct nvhi_list slots_wait; /* capsules that wait for a request, or for the end of a mute */
-	struct nvhi_list reads_wait, sends_wait; /* struct tl_rdma_req: for room in the send queue */
-	struct nvh_cpl *cpls;                    /* one a request */
+	struct nvhi_list
+		slots_wait; /* capsules that wait for a request, or for the end of a mute */
+	struct nvhi_list reads_wait,
+		sends_wait;   /* struct tl_rdma_req: for room in the send queue */
+	struct nvh_cpl *cpls; /* one a request */
 	struct ibv_mr *cpls_mr;
 	void *map; /* one mapping: completions, then requests */
 	size_t map_size, cpls_size;

@@ -7,8 +7,8 @@
 #include "base/spec/nvme_status.h"
 #include "target-lite/rdma/rdma_impl.h"
 
-#define RX_DNR(status)       ((unsigned int)(status) | NVH_CPL_DNR)
-#define RX_SGL_ID_LAST       NVH_SGL_ID(NVH_SGL_LAST_SEGMENT, NVH_SGL_SUB_OFFSET)
+#define RX_DNR(status)        ((unsigned int)(status) | NVH_CPL_DNR)
+#define RX_SGL_ID_LAST        NVH_SGL_ID(NVH_SGL_LAST_SEGMENT, NVH_SGL_SUB_OFFSET)
 #define RX_CAPSULE_DATA(slot) ((slot)->data + sizeof(struct nvh_cmd))
 
 /* ---- to the core ---------------------------------------------------------------------------- */

@@ -156,7 +156,8 @@ static int rdma_check_memlock(const struct tl_target *target, const struct tl_tr
 	if (err != -ENOMEM && err != -EPERM && err != -EAGAIN)
 		return 0;
 	snprintf(errbuf, errbuf_len,
-		 "its buffers need %zu KiB of locked memory, the limit is %llu KiB (ulimit -l %zu, or "
+		 "its buffers need %zu KiB of locked memory, the limit is %llu KiB (ulimit -l %zu, "
+		 "or "
 		 "LimitMEMLOCK= of the systemd unit; or fewer num_shared_buffers)",
 		 need >> 10, (unsigned long long)limit.rlim_cur >> 10, (need >> 10) + 1024);
 	return -EDQUOT;

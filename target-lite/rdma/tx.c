@@ -1,10 +1,10 @@
 /*
  * Sending: a write's data is read from the host before the core sees the command, a read's data is
  * written to it ahead of the response. Work requests of a turn leave together; each response is
- * signalled, the RDMA WRITE in front of it is not (but on iWARP). The send queue has a count of free entries and
- * the READs a limit of their own, so neither can overrun; what finds no room waits in order.
- * Receive slots are given back before the response that lets the host use them. Group reactor.
- * NVMe/RDMA Transport Specification 1.1 sections 3.2 and 3.4.
+ * signalled, the RDMA WRITE in front of it is not (but on iWARP). The send queue has a count of
+ * free entries and the READs a limit of their own, so neither can overrun; what finds no room waits
+ * in order. Receive slots are given back before the response that lets the host use them. Group
+ * reactor. NVMe/RDMA Transport Specification 1.1 sections 3.2 and 3.4.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -95,8 +95,8 @@ static void tx_chain(struct tl_rdma_conn *conn, struct ibv_send_wr *wr)
 /* ---- work requests -------------------------------------------------------------------------- */
 
 /*
- * A part of the request's buffer and one descriptor. siw sends an RDMA WRITE that is not signalled out of
- * the buffer, and the response behind it completes when TCP has both, perhaps unsent: only a
+ * A part of the request's buffer and one descriptor. siw sends an RDMA WRITE that is not signalled
+ * out of the buffer, and the response behind it completes when TCP has both, perhaps unsent: only a
  * signalled one leaves the buffer to us.
  */
 static void tx_fill_data(struct tl_rdma_req *treq, struct ibv_send_wr *wr, struct ibv_sge *sge,

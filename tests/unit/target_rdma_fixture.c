@@ -69,16 +69,16 @@ void trd_setup(const struct tl_transport_opts *opts)
 	sim.time = NVHI_NSEC_PER_SEC;
 	setup_opts(&(struct nvhi_reactor_opts){.clock = &trd_clock});
 	CU_ASSERT_EQUAL_FATAL(tl_target_create(&topts, &reactor, 1, &trd.target), 0);
-	CU_ASSERT_EQUAL_FATAL(tl_rdma_create(trd.target, opts ? opts : &own, text, sizeof(text),
-					     &trd.transport),
-			      0);
+	CU_ASSERT_EQUAL_FATAL(
+		tl_rdma_create(trd.target, opts ? opts : &own, text, sizeof(text), &trd.transport),
+		0);
 	CU_ASSERT_EQUAL_FATAL(tl_subsystem_create(trd.target, &sopts, &ss), 0);
 	tl_subsystem_start(ss, trd_done, NULL);
 	CU_ASSERT_EQUAL(tl_malloc_create(&trd.target->bdevs, &create, &bdev), 0);
 	CU_ASSERT_EQUAL(tl_subsystem_add_ns(ss, &ns, trd_done, NULL, &nsid), 0);
-	CU_ASSERT_EQUAL(tl_subsystem_add_listener(ss, &addr, false, TL_ANA_OPTIMIZED, trd_done,
-						  NULL, NULL),
-			0);
+	CU_ASSERT_EQUAL(
+		tl_subsystem_add_listener(ss, &addr, false, TL_ANA_OPTIMIZED, trd_done, NULL, NULL),
+		0);
 	trd_run();
 	CU_ASSERT_EQUAL_FATAL(trd.done, 3);
 }

@@ -1,9 +1,10 @@
 /*
- * target-lite/rdma on a device made of arrays: a real reactor with a clock set by hand, and hosts that
- * the test plays. Work requests lie in their queue until trd_device() does them, so that each state
- * can be looked at. The device checks what hardware would punish: queues and completion queues that
- * overrun, READs beyond the agreed number, memory that is not registered, receive queues that run
- * dry, objects destroyed while others need them; and at the end that nothing is left. One thread.
+ * target-lite/rdma on a device made of arrays: a real reactor with a clock set by hand, and hosts
+ * that the test plays. Work requests lie in their queue until trd_device() does them, so that each
+ * state can be looked at. The device checks what hardware would punish: queues and completion
+ * queues that overrun, READs beyond the agreed number, memory that is not registered, receive
+ * queues that run dry, objects destroyed while others need them; and at the end that nothing is
+ * left. One thread.
  */
 #ifndef TESTS_UNIT_TARGET_RDMA_FIXTURE_H
 #define TESTS_UNIT_TARGET_RDMA_FIXTURE_H

@@ -1,7 +1,8 @@
 /*
- * A host that does to an NVMe/RDMA target what no host may: rdma_hostile ADDRESS PORT CASE. Exits with 0
- * when the target answers as it must: refuses with the right status, fails the command, or ends this
- * connection and only this one. Bare verbs, nothing of the product, so that no bug is shared.
+ * A host that does to an NVMe/RDMA target what no host may: rdma_hostile ADDRESS PORT CASE. Exits
+ * with 0 when the target answers as it must: refuses with the right status, fails the command, or
+ * ends this connection and only this one. Bare verbs, nothing of the product, so that no bug is
+ * shared.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -89,14 +90,18 @@ static void make_qp(void)
 	cq = ibv_create_cq(id->verbs, 1024, NULL, NULL, 0);
 	if (!pd || !cq)
 		die("pd, cq");
-	mr = ibv_reg_mr(pd, memory, BUFFER, IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_READ |
-						    IBV_ACCESS_REMOTE_WRITE);
+	mr = ibv_reg_mr(pd, memory, BUFFER,
+			IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_WRITE);
 	attr.send_cq = attr.recv_cq = cq;
 	if (!mr || rdma_create_qp(id, pd, &attr))
 		die("queue pair");
 	for (int i = 0; i < 200; i++) {
-		struct ibv_sge sge = {(uintptr_t)memory + (128 << 10) + (unsigned)i * 16, 16, mr->lkey};
-		struct ibv_recv_wr wr = {.wr_id = 1000 + (unsigned)i, .sg_list = &sge, .num_sge = 1}, *bad;
+		struct ibv_sge sge = {(uintptr_t)memory + (128 << 10) + (unsigned)i * 16, 16,
+				      mr->lkey};
+		struct ibv_recv_wr wr = {.wr_id = 1000 + (unsigned)i,
+					 .sg_list = &sge,
+					 .num_sge = 1},
+				   *bad;
 
 		if (ibv_post_recv(id->qp, &wr, &bad))
 			die("receive");
@@ -198,10 +203,12 @@ static int answered(unsigned int status)
 			if (wc.wr_id < 1000 || wc.status)
 				continue;
 			cpl = memory + (128 << 10) + (wc.wr_id - 1000) * 16;
-			if ((((unsigned int)cpl[14] | (unsigned int)cpl[15] << 8) >> 1 & 0x7ff) == status)
+			if ((((unsigned int)cpl[14] | (unsigned int)cpl[15] << 8) >> 1 & 0x7ff) ==
+			    status)
 				return 0;
 			fprintf(stderr, "rdma_hostile: status %04x instead of %04x\n",
-				((unsigned int)cpl[14] | (unsigned int)cpl[15] << 8) >> 1 & 0x7ff, status);
+				((unsigned int)cpl[14] | (unsigned int)cpl[15] << 8) >> 1 & 0x7ff,
+				status);
 			return 1;
 		}
 		usleep(1000);
@@ -302,7 +309,8 @@ static int broken(const char *name)
 		post(memory, 64);
 		return answered(0x0f);
 	}
-	if (!strcmp(name, "descriptors")) { /* a proper list, whose data is no Connect: an unknown subsystem */
+	if (!strcmp(name, "descriptors")) { /* a proper list, whose data is no Connect: an unknown
+					       subsystem */
 		struct {
 			uint64_t addr;
 			uint8_t len[3], key[4], type;

@@ -1,6 +1,6 @@
 /*
- * target-lite/rdma on the device of target_rdma_fixture.h: connections asked for and refused, data in
- * every shape, queues that are full, and ends in the middle of all that.
+ * target-lite/rdma on the device of target_rdma_fixture.h: connections asked for and refused, data
+ * in every shape, queues that are full, and ends in the middle of all that.
  */
 #include <stdlib.h>
 #include <string.h>
