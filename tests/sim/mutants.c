@@ -3,6 +3,8 @@
  * checker can fail. They live here only; without a mutant the wraps pass through. The bugs of disks
  * and callbacks are in disk.c and workload.c.
  */
+#include <string.h>
+
 #include "host/ctrlr/ctrlr_impl.h"
 #include "multipath/fence.h"
 #include "tests/sim/sim.h"
