@@ -198,7 +198,7 @@ void nvhi_rdma_dereg(struct nvhi_rdma_dev *dev, struct ibv_mr *mr)
 	if (!mr)
 		return;
 	err = dev->verbs->dereg_mr(mr);
-	if (err)
+	if (err && abs(err) != EIO) /* that: the device is gone, and its registrations with it */
 		nvhi_log(ERROR, RDMA, "%s: memory cannot be given back: %s",
 			 nvhi_rdma_dev_name(dev), strerror(abs(err)));
 }

@@ -81,6 +81,8 @@ static void wc_received(struct nvhi_rdma_qpair *q, const struct ibv_wc *wc, uint
 	}
 	nvhi_rdma_post_recv_again(q, index);
 	rkey = wc_invalidated(wc, &hint);
+	nvhi_log(TRACE, RDMA, "%s: < capsule CID %#x, invalidated %#x", q->qpair.name,
+		 nvh_le16_get(cpl.cid), rkey);
 	nvhi_rdma_response(q, &cpl, rkey, hint);
 }
 

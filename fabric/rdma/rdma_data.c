@@ -72,10 +72,6 @@ void nvhi_rdma_windows_fini(struct nvhi_rdma_qpair *q)
 			q->windows[left++] = q->windows[i];
 	q->window_count = left;
 	q->free_windows = NULL;
-	if (left > 0)
-		return;
-	free(q->windows);
-	q->windows = NULL;
 }
 
 void nvhi_rdma_window_free(struct nvhi_rdma_qpair *q, struct nvhi_rdma_slot *slot)

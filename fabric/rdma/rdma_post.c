@@ -150,6 +150,9 @@ static void chain_command(struct nvhi_rdma_qpair *q, struct post_chain *chain,
 	slot->send.num_sge = slot->sges;
 	slot->send.send_flags =
 		slot->sges == 1 && q->max_inline >= sizeof(struct nvh_cmd) ? IBV_SEND_INLINE : 0;
+	nvhi_log(TRACE, RDMA, "%s: > capsule CID %#x, %u elements, window %#x%s", q->qpair.name,
+		 slot->cid, slot->sges, slot->window ? slot->window->rkey : 0,
+		 slot->piece.at ? ", copied" : "");
 	if (slot->window)
 		chain_add(q, chain, &slot->bind, false);
 	chain_add(q, chain, &slot->send, slot->sending);

@@ -273,6 +273,7 @@ void nvhi_rdma_qpair_destroy(struct nvhi_qpair *qpair)
 		nvhi_rdma_bounce_fini(&q->bounce);
 		nvhi_rdma_dev_put(q->dev);
 	}
+	free(q->windows); /* one that the device does not take back is gone with it */
 	nvhi_rdma_map_free(&q->map);
 	nvhi_rdma_cm_close(&q->cm);
 	capsules_free(q);

@@ -61,6 +61,11 @@ static int fake_dealloc_pd(struct ibv_pd *pd)
 {
 	(void)pd;
 	CU_ASSERT_FALSE(rdev.qp_open);
+	if (rdev.gone) {
+		memset(rdev.mrs, 0, sizeof(rdev.mrs));
+		memset(rdev.mws, 0, sizeof(rdev.mws));
+		rdev.pinned = 0;
+	}
 	for (int i = 0; i < FAKE_MRS; i++)
 		CU_ASSERT_FALSE(rdev.mrs[i].used);
 	for (int i = 0; i < FAKE_MWS; i++)
@@ -100,6 +105,8 @@ static int fake_dereg_mr(struct ibv_mr *ibmr)
 
 	CU_ASSERT_TRUE(mr->used);
 	CU_ASSERT_EQUAL(mr->windows, 0);
+	if (rdev.gone)
+		return EIO;
 	mr->used = false;
 	rdev.pinned -= ibmr->length;
 	return 0;
@@ -140,6 +147,8 @@ static int fake_dealloc_mw(struct ibv_mw *ibmw)
 	CU_ASSERT_TRUE(mw->used);
 	if (mw->bound)
 		window_close(mw);
+	if (rdev.gone)
+		return EIO;
 	mw->used = false;
 	return 0;
 }

@@ -53,6 +53,7 @@ struct fake_rdma {
 	uint32_t max_inline;
 	bool rxe_flags;    /* says invalidations with the kernel's bit */
 	bool hold_sends;   /* send completions wait for rdev_sent */
+	bool gone;         /* it was removed: nothing is taken back any more */
 	uint32_t mw_limit; /* windows there are */
 	size_t pin_limit;  /* bytes that may be registered; 0: any */
 	int reg_error;     /* errno of a registration beyond it */

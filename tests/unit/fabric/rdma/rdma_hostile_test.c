@@ -227,6 +227,15 @@ static void a_queue_that_cannot_be_armed_is_lost_or_polled(void)
 	nvhi_dma_free(buf);
 }
 
+static void a_device_that_takes_nothing_back_is_left_quietly(void)
+{
+	begin(IO);
+	rdev.gone = true;
+	rdev_event(RDMA_CM_EVENT_DEVICE_REMOVAL, 0, NULL, 0);
+	rq_pass(1); /* busy, the reactor looks at its descriptors only now and then */
+	lost(-ENODEV, "device was removed", MANY);
+}
+
 static void answers_before_the_break_count(void)
 {
 	begin(IO);
@@ -337,6 +346,7 @@ NVH_UNIT_MAIN("fabric/rdma/rdma_hostile",
 	      NVH_TEST(a_broken_queue_pair_is_a_lost_queue),
 	      NVH_TEST(a_queue_pair_that_takes_no_more_is_a_lost_queue),
 	      NVH_TEST(a_queue_that_cannot_be_armed_is_lost_or_polled),
+	      NVH_TEST(a_device_that_takes_nothing_back_is_left_quietly),
 	      NVH_TEST(answers_before_the_break_count), NVH_TEST(what_was_not_sent_says_so),
 	      NVH_TEST(done_may_take_the_queue_back), NVH_TEST(lost_may_take_the_queue_back),
 	      NVH_TEST(random_answers_end_at_worst_the_connection))
