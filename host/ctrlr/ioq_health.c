@@ -163,5 +163,8 @@ void nvhi_ioq_health_reset(struct nvhi_ioq *ioq)
 {
 	ioq->cleared = 0;
 	ioq->usual_ns = 0;
+	/* What the old connection heard, and what the new one receives, make no time together: it would
+	 * be as long as the outage, and the next silence be borne for as long. */
+	ioq->learnt_ns = ioq->heard_ns;
 	ioq_set_health(ioq, NVHI_IOQ_GOOD);
 }
