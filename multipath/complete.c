@@ -303,7 +303,9 @@ void nvhi_part_drop(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl)
 		uint64_t took = nvhi_reactor_now(channel->reactor) - r->req.submit_ns;
 
 		nvhi_lane_latency_sample(lane, NVH_IO_READ, r->req.len, took);
-		nvhi_lane_latency_count(lane, false, took);
+		/* As few of them as of all others: they are the slow ones. */
+		if ((lane->ios & lane->sample_mask) == 0)
+			nvhi_lane_latency_count(lane, false, took);
 	} else {
 		__atomic_store_n(&lane->errors, lane->errors + 1, __ATOMIC_RELAXED);
 		if (!err && nvh_cpl_sct(cpl) == NVH_SCT_PATH && !channel->closed) {

@@ -30,3 +30,8 @@ HELP += bench-rdma "an I/O over RDMA beside bare verbs and the kernel's host (a 
 bench-failover: all test-deps
 	@$(E2E_ENV) tests/bench/failover.py
 HELP += bench-failover "the longest stall when a path is cut, falls silent, flips (RUNS=20; root, nft)"
+
+.PHONY: bench-paths
+bench-paths: all test-deps
+	@$(E2E_ENV) tests/bench/paths.py
+HELP += bench-paths "policies with a slow path, hedged reads, two paths beside one (PARTS=)"

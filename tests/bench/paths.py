@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""`make bench-paths`: what choosing among paths brings, over two listeners of one target on loopback.
+
+policy  one path's reads are delayed by 30 ms, then the other's: IOPS of each policy beside the fast path
+        alone; for `latency` also how soon it is back at nine tenths of it after the change.
+hedge   1 % of the reads of one path are delayed by 50 ms: the 99.9th percentile without and with hedged
+        reads, and how many more reads the target saw.
+cost    two paths round-robin beside one path.
+
+PARTS=policy,hedge,cost picks; RUNTIME (3) seconds a run; CHECK=1 fails where a bound does not hold."""
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+from lib import BIN, NQN, Env, Target, wait_for  # noqa: E402
+
+PARTS = os.environ.get("PARTS", "policy,hedge,cost").split(",")
+RUNTIME = float(os.environ.get("RUNTIME", "3"))
+PAIRS = int(os.environ.get("PAIRS", "9"))
+POLICIES = ("latency", "round-robin", "queue-depth")
+
+
+class Rig:
+    def __init__(self, env):
+        self.env = env
+        self.target = Target(env, "--listen", "tcp:127.0.0.1:0", ns=("malloc:64M",))
+        self.ports = [int(a["address"]["trsvcid"]) for a in
+                      self.target.rpc("nvmf_subsystem_get_listeners", nqn=NQN)]
+
+    def delay(self, i, ms, **more):
+        return self.target.rpc("fault_add", kind="delay", ms=ms, opcode=2, nqn=NQN, listener={
+            "trtype": "TCP", "adrfam": "IPv4", "traddr": "127.0.0.1",
+            "trsvcid": str(self.ports[i])}, **more)
+
+    def mend(self):
+        for fault in self.target.rpc("fault_list"):
+            self.target.rpc("fault_clear", id=fault["id"])
+
+    def ios(self):
+        return sum(g["completed_nvme_io"] for g in self.target.rpc("nvmf_get_stats")["poll_groups"])
+
+    def perf(self, *options, first=0, both=True, runtime=RUNTIME):
+        argv = [os.path.join(BIN, "nvhost"), "perf", "-t", "tcp", "-a", "127.0.0.1", "-s",
+                str(self.ports[first]), "-n", NQN, "--bs=4k", "--rw=randread",
+                f"--runtime={runtime}", "-o", "json", *options]
+        if both:
+            argv += ["--paths", f"127.0.0.1:{self.ports[1 - first]}"]
+        return self.env.popen(*argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def run(self, *options, **kw):
+        load = self.perf(*options, **kw)
+        out, err = load.communicate(timeout=120)
+        if not out:
+            raise AssertionError(f"perf: {err}")
+        r = json.loads(out)
+        assert not r["errors"], err
+        return r["read"]
+
+
+def policy(rig):
+    failed = []
+    print(f"{'policy':12s} {'slow path':>9s} {'IOPS':>9s} {'of the fast path alone':>23s}")
+    for slow in (0, 1):
+        rig.delay(slow, 30)
+        alone = rig.run("--iodepth=4", first=1 - slow, both=False)["iops"]
+        print(f"{'one path':12s} {slow:9d} {alone:9.0f}")
+        for name in POLICIES:
+            iops = rig.run("--iodepth=4", "--policy", name)["iops"]
+            print(f"{name:12s} {slow:9d} {iops:9.0f} {100 * iops / alone:21.1f} %")
+            if name == "latency" and iops < 0.95 * alone:
+                failed.append(f"latency with path {slow} slow: {100 * iops / alone:.1f} %")
+        rig.mend()
+    worst = 0.0
+    for turn in range(4):
+        took = adapts(rig, turn % 2)
+        worst = max(worst, took)
+    print(f"latency is at nine tenths again {1000 * worst:.0f} ms after the slow path changed "
+          f"(worst of 4)")
+    if worst > 0.2:
+        failed.append(f"latency adapted after {1000 * worst:.0f} ms")
+    return failed
+
+
+def adapts(rig, slow):
+    """The slow path becomes the fast one and the other way round, under load."""
+    first = rig.delay(slow, 30)
+    load = rig.perf("--iodepth=4", runtime=2.5)
+    began = rig.ios()
+    wait_for("the load", lambda: rig.ios() > began + 2000)
+    marks = [(time.monotonic(), rig.ios())]
+    while marks[-1][0] - marks[0][0] < 0.4:
+        time.sleep(0.02)
+        marks.append((time.monotonic(), rig.ios()))
+    full = statistics.median((b[1] - a[1]) / (b[0] - a[0]) for a, b in zip(marks, marks[1:]))
+    rig.delay(1 - slow, 30)
+    rig.target.rpc("fault_clear", id=first)
+    changed = time.monotonic()
+    before = (changed, rig.ios())
+    took = None
+    while time.monotonic() - changed < 1.2:
+        time.sleep(0.02)
+        now = (time.monotonic(), rig.ios())
+        if (now[1] - before[1]) / (now[0] - before[0]) >= 0.9 * full and took is None:
+            took = before[0] - changed
+            break
+        before = now
+    load.communicate(timeout=60)
+    rig.mend()
+    return 1.2 if took is None else took
+
+
+def hedge(rig):
+    rig.delay(0, 50, probability=0.01, seed=7)
+    tails, extra = {}, 0.0
+    for name, options in (("without", ()), ("hedged", ("--hedge-reads",))):
+        before = rig.ios()
+        r = rig.run("--iodepth=8", "--policy", "round-robin", *options, runtime=2 * RUNTIME)
+        more = 100.0 * (rig.ios() - before - r["ios"]) / r["ios"]
+        tails[name] = r["lat_us"]["percentile"]["99.9"]
+        if name == "hedged":
+            extra = max(0.0, more)
+        print(f"{name:8s} {r['ios']:9d} reads  p50 {r['lat_us']['percentile']['50']:8.1f} us  p99.9 "
+              f"{r['lat_us']['percentile']['99.9']:9.1f} us  extra reads {max(0.0, more):.2f} %")
+    rig.mend()
+    times = tails["without"] / tails["hedged"]
+    print(f"p99.9 is {times:.1f} times lower")
+    return [f"p99.9 only {times:.1f} times lower"] * (times < 5) + \
+        [f"{extra:.2f} % extra reads"] * (extra > 2)
+
+
+def cost(rig):
+    options = ("--iodepth=128", "--policy", "round-robin")
+    ratios = []
+    for n in range(PAIRS):
+        order = (False, True) if n % 2 == 0 else (True, False)
+        iops = {both: rig.run(*options, both=both, runtime=1.5)["iops"] for both in order}
+        ratios.append(iops[True] / iops[False])
+    print(f"two paths round-robin: {statistics.median(ratios):.3f} of one path (median of {PAIRS} "
+          f"pairs; {min(ratios):.3f} to {max(ratios):.3f})")
+    return [f"two paths: {statistics.median(ratios):.3f}"] * (statistics.median(ratios) < 0.97)
+
+
+def main():
+    env, failed = Env(), []
+    try:
+        rig = Rig(env)
+        for part in PARTS:
+            failed += {"policy": policy, "hedge": hedge, "cost": cost}[part](rig)
+    finally:
+        env.close()
+    for line in failed:
+        print(f"missed: {line}")
+    if failed and os.environ.get("CHECK"):
+        sys.exit(1)
+
+
+main()
