@@ -321,13 +321,14 @@ void nvhi_channel_close(struct nvh_channel *channel)
 		lane_detach(lane);
 	nvhi_timer_cancel(channel->reactor, &channel->timer);
 	nvhi_reactor_undefer(channel->reactor, &channel->ended_defer);
-	if (!nvhi_channel_hedge_busy(channel))
-		nvhi_channel_go(channel);
+	if (channel->nr_strays == 0)
+		nvhi_reactor_post(channel->ns->mp->home, &channel->leave_msg);
 }
 
-void nvhi_channel_go(struct nvh_channel *channel)
+void nvhi_channel_stray_home(struct nvh_channel *channel)
 {
-	nvhi_reactor_post(channel->ns->mp->home, &channel->leave_msg);
+	if (--channel->nr_strays == 0 && channel->closed)
+		nvhi_reactor_post(channel->ns->mp->home, &channel->leave_msg);
 }
 
 struct nvh_ns *nvhi_channel_ns(const struct nvh_channel *channel)

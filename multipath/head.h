@@ -192,6 +192,9 @@ struct nvhi_lane {
 	uint16_t crdt[3];	/* units of 100 ms */
 	uint64_t latency_ns[4];	/* moving averages; see policy_latency.c. 0: none yet */
 	uint64_t sampled_at;
+	bool probing;		/* a read of our own is out; policy_latency.c */
+	struct iovec probe_iov;
+	uint8_t *probe_buf;	/* constant: one block, behind the lane; NULL: large blocks */
 	uint64_t ios, errors;	/* atomic for readers */
 	uint64_t sample_mask;	/* one of so many + 1 is counted */
 	uint64_t late_ns, late_at; /* hedge.c: later than that is late; when learnt, in ios */
@@ -225,6 +228,7 @@ struct nvh_channel {
 	struct nvhi_list ended;
 	struct nvhi_list fenced;    /* I/O that waits for a fence */
 	uint32_t nr_dropping;	    /* lanes dropped with parts out */
+	uint32_t nr_strays;	    /* requests out that belong to no I/O */
 	uint64_t fence_version;	    /* atomic: what it knows */
 	const struct nvhi_fence_map *fence_want; /* atomic: what home wants it to know */
 	uint32_t fence_posted, fence_ack_posted; /* atomic */
@@ -385,9 +389,8 @@ void nvhi_channel_drain(struct nvh_channel *channel);
 /* The namespace's setting may have changed; takes the memory. */
 void nvhi_channel_hedge_update(struct nvh_channel *channel);
 void nvhi_channel_hedge_free(struct nvh_channel *channel);
-/* Copies are out whose read has ended: the channel cannot go yet, nvhi_channel_go follows. */
-bool nvhi_channel_hedge_busy(const struct nvh_channel *channel);
-void nvhi_channel_go(struct nvh_channel *channel);
+/* A request that belongs to no I/O any more, or never did, is home; a channel goes when all are. */
+void nvhi_channel_stray_home(struct nvh_channel *channel);
 /* A slot for a read that goes whole over this lane; NULL: it goes as others do. It is used up only by
  * nvhi_hedge_sent. */
 struct nvhi_hedge_slot *nvhi_hedge_take(struct nvhi_io *io, struct nvhi_lane *lane);

@@ -32,7 +32,6 @@ struct nvhi_hedge {
 	struct nvh_channel *channel;
 	struct nvhi_list free;
 	struct nvhi_list watched; /* by due */
-	uint32_t losers;	  /* slots whose io has ended, a copy being out */
 	uint32_t earned;	  /* towards the next extra read */
 	struct nvhi_hedge_slot slots[HEDGE_SLOTS];
 	uint8_t *memory;
@@ -86,11 +85,6 @@ void nvhi_channel_hedge_free(struct nvh_channel *channel)
 	free(channel->hedge->memory);
 	free(channel->hedge);
 	channel->hedge = NULL;
-}
-
-bool nvhi_channel_hedge_busy(const struct nvh_channel *channel)
-{
-	return channel->hedge && channel->hedge->losers > 0;
 }
 
 /* ---- home -------------------------------------------------------------------------------------------- */
@@ -300,7 +294,7 @@ static void hedge_decide(struct nvhi_hedge *hedge, struct nvhi_hedge_slot *slot,
 		slot_free(hedge, slot);
 		return;
 	}
-	hedge->losers++;
+	hedge->channel->nr_strays++;
 	nvhi_list_del((struct nvhi_list *)&loser->owner_link);
 }
 
@@ -318,8 +312,7 @@ void nvhi_hedge_done(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl)
 	if (!io) {
 		nvhi_part_drop(r, err, cpl);
 		slot_free(hedge, slot);
-		if (--hedge->losers == 0 && channel->closed)
-			nvhi_channel_go(channel);
+		nvhi_channel_stray_home(channel);
 		return;
 	}
 	if (!good && slot->reqs[!which]) {

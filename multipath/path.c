@@ -33,6 +33,9 @@ static void path_set_state(struct nvhi_path *path, enum nvhi_path_state state)
 		     nvhi_ctrlr_name(path->mpc->ctrlr));
 }
 
+/* A lane may read one block for itself, if that is not too large. */
+#define PROBE_BLOCK_SHIFT 12u
+
 struct nvhi_path *nvhi_path_find(struct nvhi_mp_ctrlr *mpc, uint32_t nsid)
 {
 	struct nvhi_list *at = mpc->paths.next;
@@ -87,16 +90,19 @@ void nvhi_path_extend(struct nvhi_path *path, struct nvh_channel *channel)
 {
 	struct nvhi_ioq *ioq = nvhi_ctrlr_ioq(path->mpc->ctrlr, channel->reactor);
 	struct nvhi_lane *lane;
+	size_t block;
 
 	if (!ioq)
 		return;
-	lane = calloc(1, sizeof(*lane));
+	block = path->head->block_shift <= PROBE_BLOCK_SHIFT ? 1u << path->head->block_shift : 0;
+	lane = calloc(1, sizeof(*lane) + block);
 	if (!lane) {
 		nvhi_log(ERROR, MPATH, "%s: no memory for a lane over %s to %s", path->head->name,
 			 nvhi_ctrlr_name(path->mpc->ctrlr), nvhi_reactor_name(channel->reactor));
 		return;
 	}
 	lane->channel = channel;
+	lane->probe_buf = block ? (uint8_t *)(lane + 1) : NULL;
 	lane->path = path;
 	lane->ioq = ioq;
 	lane->ctrlr = path->mpc->ctrlr;
