@@ -92,6 +92,31 @@ static void a_quiet_path_gets_no_new_io_while_another_is_good(void)
 	teardown();
 }
 
+/* What it heard before and what it receives after are no time that a command took. */
+static void an_outage_is_not_taken_for_the_usual_time(void)
+{
+	struct mpf_io before, after;
+
+	setup(true);
+	submit(&before);
+	mpf_complete(a, 0, 0, 0);
+	mpf_turns();
+	mpf_lost(a);
+	pass_ms(3000);
+	mpf_live(a);
+	a->queues[0].qpair.last_rx_ns = mpf.time.now; /* the answer to Connect */
+	submit(&after);
+	CU_ASSERT_EQUAL_FATAL(mpf_lent(a, 0), 1);
+	pass_ms(90);
+	CU_ASSERT_EQUAL(health(a), NVHI_IOQ_GOOD);
+	pass_ms(20);
+	CU_ASSERT_EQUAL(health(a), NVHI_IOQ_DOUBTFUL);
+	mpf_serve();
+	mpf_io_done(&before);
+	mpf_io_done(&after);
+	teardown();
+}
+
 static void a_silent_path_is_given_up_once_another_has_answered(void)
 {
 	struct mpf_io io;
@@ -229,7 +254,8 @@ static void a_path_that_flaps_is_left_alone_longer_each_time(void)
 	setup(true);
 	last = goes_over_a();
 	CU_ASSERT_TRUE(last);
-	for (uint32_t second = 0; second < 60; second++) { /* half a second away, half a second here */
+	for (uint32_t second = 0; second < 60;
+	     second++) { /* half a second away, half a second here */
 		mpf_lost(a);
 		for (uint32_t half = 0; half < 2; half++) {
 			for (uint32_t i = 0; i < 10; i++) {
@@ -271,6 +297,7 @@ static void a_single_loss_costs_no_trust(void)
 }
 
 NVH_UNIT_MAIN("multipath/health", NVH_TEST(a_quiet_path_gets_no_new_io_while_another_is_good),
+	      NVH_TEST(an_outage_is_not_taken_for_the_usual_time),
 	      NVH_TEST(a_silent_path_is_given_up_once_another_has_answered),
 	      NVH_TEST(a_path_alone_is_not_given_up_for_its_silence),
 	      NVH_TEST(a_slow_command_does_not_condemn_a_path_that_answers),
