@@ -1,9 +1,9 @@
 /*
  * NVMe/RDMA, target side, private: transport.c is the transport, listen.c its listeners and the
  * connection requests that they examine, dev.c a poll group's use of a device (completion queues,
- * shared receive queue), buf.c its memory, cq.c takes completions, conn.c is a connection's life,
- * rx.c takes commands, tx.c moves data and answers. All of a connection runs on its poll group's
- * reactor, once it is there.
+ * shared receive queue), buf.c its memory, cq.c takes completions, accept.c and conn.c are a
+ * connection's life, rx.c takes commands, tx.c moves data and answers. All of a connection runs on
+ * its poll group's reactor, once it is there.
  */
 #ifndef TL_RDMA_RDMA_IMPL_H
 #define TL_RDMA_RDMA_IMPL_H
@@ -27,7 +27,8 @@ struct tl_rdma_req;
 
 #define TL_RDMA_STATS(X)                                                                           \
 	X(polls)                                                                                   \
-	X(idle_polls) X(completions) X(requests) X(pending_free_request) X(pending_data_buffer)    \
+	X(idle_polls)                                                                              \
+	X(completions) X(requests) X(pending_free_request) X(pending_data_buffer)                  \
 		X(pending_rdma_read) X(pending_rdma_send) X(total_send_wrs)                        \
 			X(send_doorbell_updates) X(total_recv_wrs) X(recv_doorbell_updates)
 
@@ -285,10 +286,23 @@ static inline struct tl_rdma_conn *tl_rdma_conn_of(struct tl_qpair *qpair)
 	return nvhi_container_of(qpair, struct tl_rdma_conn, qpair);
 }
 
+static inline struct nvh_reactor *tl_rdma_conn_reactor(const struct tl_rdma_conn *conn)
+{
+	return conn->tg->group->reactor;
+}
+
+/* accept.c */
 /* Management reactor: a connection request that was found good. Its id moves to a poll group; 0, or
  * -errno: the id is still the caller's. */
 int tl_rdma_conn_arrive(struct tl_rdma_group *tg, const struct rdma_cm_event *event,
 			const struct tl_listen_addr *addr, uint16_t qid, uint32_t depth);
+/* Gives back all it has; its queue pair is gone and the core knows nothing of it. */
+void tl_rdma_conn_free(struct tl_rdma_conn *conn);
+
+/* conn.c: its timers, lists and deferred work; its events; its states. */
+void tl_rdma_conn_init(struct tl_rdma_conn *conn);
+void tl_rdma_conn_event(struct nvhi_rdma_id *id, const struct rdma_cm_event *event);
+void tl_rdma_conn_set_state(struct tl_rdma_conn *conn, enum tl_rdma_conn_state to);
 /* The connection cannot go on: one line that says why, and the end. */
 void tl_rdma_conn_fail(struct tl_rdma_conn *conn, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
