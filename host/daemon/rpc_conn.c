@@ -8,6 +8,21 @@
 
 #include "host/daemon/daemon.h"
 
+/* Without a keep-alive time-out no time proves that a write of a lost connection is dead. */
+static int conn_warn_unfenced(const struct nvd_conn *conn, const struct nvh_ctrlr_info *info,
+			      struct json_object *result)
+{
+	const char *mode = conn->params.write_fence;
+
+	if (info->keep_alive_tmo_ms || info->discovery || (mode && !strcmp(mode, "off")) ||
+	    json_object_object_get(result, "warning"))
+		return 0;
+	return nvhi_json_add_string(result, "warning",
+				    "with keep-alive-tmo 0 a write of a lost connection cannot be "
+				    "fenced by time: only where the target offers "
+				    "Cross-Controller Reset");
+}
+
 /* ---- connect ------------------------------------------------------------------------------ */
 
 static void rpc_connected(void *arg, int err, struct nvd_conn *conn, const char *message)
@@ -25,7 +40,8 @@ static void rpc_connected(void *arg, int err, struct nvd_conn *conn, const char 
 	if (result && (nvhi_json_add_string(result, "device", conn->name) ||
 		       nvhi_json_add_string(result, "nqn", info.subnqn) ||
 		       nvhi_json_add_u64(result, "cntlid", info.cntlid) ||
-		       nvd_state_warn(conn->daemon, result))) {
+		       nvd_state_warn(conn->daemon, result) ||
+		       conn_warn_unfenced(conn, &info, result))) {
 		json_object_put(result);
 		result = NULL;
 	}

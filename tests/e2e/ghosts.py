@@ -217,7 +217,20 @@ class Cell:
         return good
 
 
+def without_keep_alive(env):
+    """Time proves nothing then: connect says so, and strict is refused."""
+    target = Target(env, name="plain")
+    args = ("connect", *target.at, "-n", target.nqn, "-k", "0")
+    assert "keep-alive-tmo 0" in env.nvhost(*args).stderr
+    env.nvhost("disconnect", "-n", target.nqn)
+    assert "strict needs" in env.nvhost(*args, "--write-fence", "strict", ok=False).stderr
+    assert "keep-alive" not in env.nvhost(*args, "--write-fence", "off").stderr
+    env.nvhost("disconnect", "-n", target.nqn)
+
+
 def main(env):
+    if not CELL:
+        without_keep_alive(env)
     target = Target(env, listen=False)
     rpc(target.rpc_path, "nvmf_create_transport", trtype="TCP")
     ports = [free_port(), free_port()]
