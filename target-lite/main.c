@@ -167,6 +167,7 @@ static int start_subsystem(struct program *p)
 		.max_namespaces = o->ns_count > 32 ? TL_MAX_NAMESPACES : 32,
 		.allow_any_host = !o->host_count,
 		.ana_reporting = o->ana,
+		.ccr = TL_CCR_IMMEDIATE,
 	};
 	struct tl_subsystem *ss;
 	int err = tl_subsystem_create(p->target, &opts, &ss);

@@ -43,7 +43,8 @@ static const struct nvhi_json_field create_fields[] = {
 	NVHI_JSON_FIELD(create_subsystem, max_cntlid, U16, .min = 1, .max = 0xffef,
 			.help = "last controller ID (65519)"),
 	NVHI_JSON_FIELD(create_subsystem, cross_controller_reset, STRING, .max_len = 15,
-			.help = "immediate, later: offer it, answered when done or at once (off)"),
+			.help = "offer it, answered when done (immediate) or when accepted "
+				"(later), or not (off)"),
 	NVHI_JSON_FIELD(create_subsystem, command_quiesce_time, U16,
 			.help = "CQT in ms (0: not told)"),
 	NVHI_JSON_FIELD(create_subsystem, dmrsl, U32, .help = "only 0"),
@@ -135,7 +136,7 @@ static void started(void *arg, int err)
 static void nvmf_create_subsystem(struct nvhi_rpc_call *call)
 {
 	struct create_subsystem p = {.min_cntlid = 1, .max_cntlid = 0xffef};
-	enum tl_ccr_mode ccr = TL_CCR_OFF;
+	enum tl_ccr_mode ccr = TL_CCR_IMMEDIATE;
 	struct tl_subsystem *ss;
 	struct tl_target *target;
 	int rc;
@@ -330,7 +331,7 @@ static int create_config(const struct tl_subsystem *ss, struct json_object *conf
 	failed |= nvhi_json_add_u64(params, "min_cntlid", ss->min_cntlid);
 	failed |= nvhi_json_add_u64(params, "max_cntlid", ss->max_cntlid);
 	failed |= nvhi_json_add_bool(params, "ana_reporting", ss->ana_reporting);
-	if (ss->ccr != TL_CCR_OFF)
+	if (ss->ccr != TL_CCR_IMMEDIATE)
 		failed |= nvhi_json_add_string(params, "cross_controller_reset",
 					       ccr_modes[ss->ccr]);
 	if (ss->cqt_ms)

@@ -108,7 +108,7 @@ class Run:
     def prepare(self):
         cell = self.cell
         self.target("bdev_malloc_create", name=self.bdev, num_blocks=64, block_size=BLOCK)
-        offer = {}
+        offer = {"cross_controller_reset": "off"}
         if cell.offer == "ccr":
             offer["cross_controller_reset"] = "later" if self.index % 2 else "immediate"
         if cell.offer == "cqt":
