@@ -368,6 +368,8 @@ static void perf_sum(struct perf *p, struct perf_result *r)
 	r->seconds = to > from ? (double)(to - from) / 1e9 : 0;
 	r->user_us = perf_us(&p->before.ru_utime, &p->after.ru_utime);
 	r->sys_us = perf_us(&p->before.ru_stime, &p->after.ru_stime);
+	r->hedge.size = sizeof(r->hedge);
+	nvh_ns_hedge_info(p->ns, &r->hedge);
 	snprintf(r->target, sizeof(r->target), "%s:%u (%s %s%s%s)", p->cmd.params.nqn,
 		 p->cmd.nsid ? p->cmd.nsid : 1, p->cmd.params.transport, p->cmd.params.traddr,
 		 p->cmd.params.trsvcid ? " " : "",

@@ -115,6 +115,7 @@ struct perf_result {
 	double seconds, user_us, sys_us; /* CPU in all, for all I/Os */
 	uint64_t verified, verify_errors, errors;
 	char first_error[160];
+	struct nvh_hedge_info hedge;
 };
 void perf_print(FILE *out, const struct perf_result *result);
 struct json_object *perf_to_json(const struct perf_result *result);

@@ -61,6 +61,9 @@ void perf_print(FILE *out, const struct perf_result *r)
 	if (o->verify)
 		fprintf(out, "  verify: %llu checked, %llu wrong\n",
 			(unsigned long long)r->verified, (unsigned long long)r->verify_errors);
+	if (r->hedge.on)
+		fprintf(out, "  hedged: %llu reads sent twice, %llu answered first by the copy\n",
+			(unsigned long long)r->hedge.sent, (unsigned long long)r->hedge.won);
 	if (r->errors)
 		fprintf(out, "  errors: %llu\n", (unsigned long long)r->errors);
 }
@@ -129,6 +132,24 @@ static int perf_add_setup(struct json_object *root, const struct perf_result *r)
 	return err ? err : perf_add_double(root, "seconds", r->seconds);
 }
 
+static int perf_add_hedge(struct json_object *root, const struct nvh_hedge_info *hedge)
+{
+	struct json_object *o;
+	int err;
+
+	if (!hedge->on)
+		return 0;
+	o = json_object_new_object();
+	err = nvhi_json_add_u64(o, "reads", hedge->reads);
+	err = err ? err : nvhi_json_add_u64(o, "sent", hedge->sent);
+	err = err ? err : nvhi_json_add_u64(o, "won", hedge->won);
+	if (err) {
+		json_object_put(o);
+		return err;
+	}
+	return nvhi_json_add(root, "hedge", o);
+}
+
 struct json_object *perf_to_json(const struct perf_result *r)
 {
 	struct json_object *root = json_object_new_object(), *cpu = json_object_new_object();
@@ -148,6 +169,7 @@ struct json_object *perf_to_json(const struct perf_result *r)
 	err = err ? err : nvhi_json_add_u64(root, "verified", r->verified);
 	err = err ? err : nvhi_json_add_u64(root, "verify_errors", r->verify_errors);
 	err = err ? err : nvhi_json_add_u64(root, "errors", r->errors);
+	err = err ? err : perf_add_hedge(root, &r->hedge);
 	if (!err && r->first_error[0])
 		err = nvhi_json_add_string(root, "first_error", r->first_error);
 	if (err) {
