@@ -25,7 +25,7 @@ void nvf_slot_prepare(struct nvf_slot *slot, enum nvh_io_op op, uint64_t first, 
 static struct nvf_slot *data_begin(fuse_req_t req, struct fuse_file_info *fi)
 {
 	struct nvf_slot *slot = nvf_slot_take(req);
-	struct nvf_file *file = (struct nvf_file *)(uintptr_t)fi->fh;
+	struct nvf_file *file = nvf_file_of(fi);
 	struct nvf_chan *chan;
 	int err = nvf_chan_get(file, slot->worker, &chan);
 

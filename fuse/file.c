@@ -6,6 +6,7 @@
 #include "fuse/impl.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 
 static void chan_close(struct nvhi_msg *msg);
@@ -46,8 +47,21 @@ static int file_create(struct nvf_mount *mount, struct nvh_ns *ns, struct nvf_fi
 	return 0;
 }
 
-int nvf_file_open(struct nvf_mount *mount, struct nvf_node *node, struct nvf_file **ret_file)
+/*
+ * Who opens with O_DIRECT bypasses the kernel's page cache altogether (FOPEN_DIRECT_IO): its writes
+ * then run side by side instead of one at a time under the inode's lock. Such writes do not see to
+ * pages that others have cached, so the two kinds of opens do not mix: beside cached ones O_DIRECT
+ * is served the kernel's slower way, and who comes while uncached ones are there is uncached as
+ * well (and can map the file privately only).
+ */
+static bool file_bypasses_cache(const struct nvf_file *file, const struct fuse_file_info *fi)
 {
+	return file->uncached > 0 || (file->opens == 0 && (fi->flags & O_DIRECT));
+}
+
+int nvf_file_open(struct nvf_mount *mount, struct nvf_node *node, struct fuse_file_info *fi)
+{
+	struct nvf_file *file;
 	int err;
 
 	/* A node whose namespace was replaced leaves the old file to those who hold it. */
@@ -58,8 +72,11 @@ int nvf_file_open(struct nvf_mount *mount, struct nvf_node *node, struct nvf_fil
 			return err;
 		}
 	}
-	node->file->opens++;
-	*ret_file = node->file;
+	file = node->file;
+	fi->direct_io = file_bypasses_cache(file, fi);
+	file->uncached += fi->direct_io;
+	file->opens++;
+	fi->fh = (uintptr_t)file | (fi->direct_io ? NVF_FH_UNCACHED : 0);
 	return 0;
 }
 
@@ -126,12 +143,14 @@ void nvf_file_start_close(struct nvf_file *file)
 		nvhi_reactor_post(file->mount->workers[i].reactor, &file->chans[i].close_msg);
 }
 
-void nvf_file_release(struct nvf_file *file)
+void nvf_file_release(const struct fuse_file_info *fi)
 {
+	struct nvf_file *file = nvf_file_of(fi);
 	struct nvf_mount *mount = file->mount;
 	bool last;
 
 	pthread_mutex_lock(&mount->tree_lock);
+	file->uncached -= fi->fh & NVF_FH_UNCACHED;
 	last = --file->opens == 0;
 	if (last) {
 		nvhi_list_del(&file->link);

@@ -121,6 +121,7 @@ struct nvf_file {
 	bool read_only, flush_needed, write_zeroes, deac;
 	atomic_uint_fast64_t size; /* bytes; follows a resize */
 	unsigned int opens;	   /* tree_lock */
+	unsigned int uncached;	   /* of these; see nvf_file_open. tree_lock */
 	/* home reactor: unaligned writes, see range.c */
 	struct nvhi_list ranges;
 	unsigned int exclusives;   /* in `ranges`, granted or waiting */
@@ -213,8 +214,13 @@ void nvf_slot_io(struct nvf_slot *slot, nvf_step_fn next);
 extern const struct fuse_custom_io nvf_custom_io;
 
 /* file.c */
-int nvf_file_open(struct nvf_mount *mount, struct nvf_node *node, struct nvf_file **ret_file);
-void nvf_file_release(struct nvf_file *file);
+int nvf_file_open(struct nvf_mount *mount, struct nvf_node *node, struct fuse_file_info *fi);
+void nvf_file_release(const struct fuse_file_info *fi);
+#define NVF_FH_UNCACHED 1ull
+static inline struct nvf_file *nvf_file_of(const struct fuse_file_info *fi)
+{
+	return (struct nvf_file *)(uintptr_t)(fi->fh & ~NVF_FH_UNCACHED);
+}
 /* The file's channel on this worker, opened on first use. */
 int nvf_chan_get(struct nvf_file *file, struct nvf_worker *worker, struct nvf_chan **ret_chan);
 void nvf_file_resized(struct nvf_file *file);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -244,10 +245,19 @@ void nvf_op_statfs(fuse_req_t req, fuse_ino_t ino)
 
 /* ---- open ------------------------------------------------------------------------------------------ */
 
+/* fuse_reply_open, which in this libfuse cannot say FOPEN_PARALLEL_DIRECT_WRITES. */
+static int reply_open(fuse_req_t req, const struct fuse_file_info *fi)
+{
+	struct fuse_open_out out = {.fh = fi->fh};
+
+	if (fi->direct_io)
+		out.open_flags = FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES;
+	return fuse_reply_buf(req, (const char *)&out, sizeof(out));
+}
+
 void nvf_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct nvf_mount *mount = req_mount(req);
-	struct nvf_file *file = NULL;
 	struct nvf_node *node;
 	int err = 0;
 
@@ -258,24 +268,23 @@ void nvf_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	else if (node->kind != NVF_NS)
 		err = -EISDIR;
 	else
-		err = nvf_file_open(mount, node, &file);
+		err = nvf_file_open(mount, node, fi);
 	pthread_mutex_unlock(&mount->tree_lock);
-	if (err == 0 && file->read_only && (fi->flags & O_ACCMODE) != O_RDONLY) {
-		nvf_file_release(file);
+	if (err == 0 && nvf_file_of(fi)->read_only && (fi->flags & O_ACCMODE) != O_RDONLY) {
+		nvf_file_release(fi);
 		err = -EROFS;
 	}
 	if (err < 0) {
 		fuse_reply_err(req, -err);
 		return;
 	}
-	fi->fh = (uintptr_t)file;
-	if (fuse_reply_open(req, fi) == -ENOENT) /* interrupted: no release will come */
-		nvf_file_release(file);
+	if (reply_open(req, fi) == -ENOENT) /* interrupted: no release will come */
+		nvf_file_release(fi);
 }
 
 void nvf_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	(void)ino;
-	nvf_file_release((struct nvf_file *)(uintptr_t)fi->fh);
+	nvf_file_release(fi);
 	fuse_reply_err(req, 0);
 }

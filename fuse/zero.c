@@ -103,7 +103,7 @@ void nvf_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t
 		      struct fuse_file_info *fi)
 {
 	struct nvf_slot *slot = nvf_slot_take(req);
-	struct nvf_file *file = (struct nvf_file *)(uintptr_t)fi->fh;
+	struct nvf_file *file = nvf_file_of(fi);
 	uint64_t end = atomic_load_explicit(&file->size, memory_order_relaxed);
 	struct nvf_chan *chan;
 	int err = fallocate_check(file, mode, off, len);
