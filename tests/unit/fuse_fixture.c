@@ -1,6 +1,7 @@
 /*
  * A mount without a kernel: see fuse_fixture.h. One thread.
  */
+#include <fcntl.h>
 #include <string.h>
 
 #include "tests/unit/fuse_fixture.h"
@@ -43,13 +44,27 @@ void ff_stop(void)
 	mpf_stop();
 }
 
-struct nvf_file *ff_open(void)
+struct fuse_file_info ff_open_as(int flags)
 {
-	struct nvf_file *file = NULL;
+	struct fuse_file_info fi = {.flags = flags};
 	struct nvf_node *node = nvf_tree_node(&ff.mount, FUSE_ROOT_ID);
 
-	CU_ASSERT_EQUAL_FATAL(nvf_file_open(&ff.mount, node, &file), 0);
-	return file;
+	CU_ASSERT_EQUAL_FATAL(nvf_file_open(&ff.mount, node, &fi), 0);
+	return fi;
+}
+
+struct nvf_file *ff_open(void)
+{
+	struct fuse_file_info fi = ff_open_as(O_RDWR);
+
+	return nvf_file_of(&fi);
+}
+
+void ff_close(struct nvf_file *file)
+{
+	struct fuse_file_info fi = {.fh = (uintptr_t)file};
+
+	nvf_file_release(&fi);
 }
 
 struct nvf_slot *ff_slot(struct nvf_file *file, unsigned int w, uint64_t offset, const void *data,

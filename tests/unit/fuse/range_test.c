@@ -72,7 +72,7 @@ static void stop(struct nvf_file *file)
 	ff_settle();
 	CU_ASSERT_FALSE(atomic_load(&file->fenced));
 	CU_ASSERT_TRUE(nvhi_list_empty(&file->ranges));
-	nvf_file_release(file);
+	ff_close(file);
 	ff_stop();
 }
 

@@ -1,6 +1,7 @@
 /*
  * The names of a mount.
  */
+#include <fcntl.h>
 #include <string.h>
 
 #include "tests/unit/alloc_fail.h"
@@ -107,11 +108,40 @@ static void a_single_file_is_the_root(void)
 	file = ff_open();
 	CU_ASSERT_EQUAL(atomic_load(&file->size), (uint64_t)MPF_BLOCKS * MPF_BLOCK);
 	CU_ASSERT_EQUAL(file->block_size, MPF_BLOCK);
-	nvf_file_release(file);
+	ff_close(file);
+	ff_stop();
+}
+
+static void opens_that_bypass_the_cache_do_not_mix_with_others(void)
+{
+	struct fuse_file_info one, two, three;
+
+	ff_start(1, true);
+	one = ff_open_as(O_RDWR | O_DIRECT);
+	two = ff_open_as(O_RDWR);
+	CU_ASSERT_TRUE(one.direct_io);
+	CU_ASSERT_TRUE(two.direct_io);
+	nvf_file_release(&one);
+	three = ff_open_as(O_RDONLY);
+	CU_ASSERT_TRUE(three.direct_io); /* the second is still there */
+	nvf_file_release(&two);
+	nvf_file_release(&three);
+	ff_settle();
+	one = ff_open_as(O_RDWR);
+	two = ff_open_as(O_RDWR | O_DIRECT);
+	CU_ASSERT_FALSE(one.direct_io);
+	CU_ASSERT_FALSE(two.direct_io);
+	nvf_file_release(&one);
+	three = ff_open_as(O_RDWR | O_DIRECT);
+	CU_ASSERT_FALSE(three.direct_io);
+	nvf_file_release(&two);
+	nvf_file_release(&three);
+	ff_settle();
 	ff_stop();
 }
 
 NVH_UNIT_MAIN("fuse/tree", NVH_TEST(a_namespace_is_a_file_under_its_subsystem_and_a_link_by_id),
 	      NVH_TEST(a_name_that_goes_and_comes_back_is_the_same_inode),
 	      NVH_TEST(one_identity_in_two_places_has_no_link),
+	      NVH_TEST(opens_that_bypass_the_cache_do_not_mix_with_others),
 	      NVH_TEST(inode_numbers_of_nobody_are_refused), NVH_TEST(a_single_file_is_the_root))
