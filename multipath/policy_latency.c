@@ -1,7 +1,7 @@
 /*
  * The policy "latency" (the default): the lane on which this request should be back first. Each lane
- * keeps a moving average of its latency for small and large reads and writes; expected is that, times
- * what is in flight before it. Worse news count at once, better ones slowly, much better ones faster.
+ * keeps a moving average of its latency for small and large reads and writes; expected is that, longer
+ * the more is in flight before it. Worse news count at once, better ones slowly, much better ones faster.
  * A lane left alone can show that it recovered without making any caller wait: now and then one block
  * is read over it into a buffer of its own. The channel's reactor.
  */
@@ -15,6 +15,9 @@
 #define LATENCY_BETTER_SHIFT 3		 /* an eighth of the way to a better one */
 #define LATENCY_MUCH_BETTER  4		 /* times: half way */
 #define LATENCY_MUCH_WORSE   8
+/* So many in flight are no queue: a path that is slow because it is long serves them side by side. */
+#define LATENCY_QUEUE	     8ull
+#define LATENCY_UNKNOWN	     (1ull << 62)
 #define LATENCY_FRESH_NS     (10 * NVHI_NSEC_PER_MSEC)
 
 static uint32_t latency_class(uint8_t op, uint64_t bytes)
@@ -118,6 +121,16 @@ static bool lane_probe(struct nvhi_lane *lane, const struct nvhi_io *io)
 
 /* ---- choosing -------------------------------------------------------------------------------------- */
 
+/* What was never tried is taken for a small read. */
+static uint64_t lane_cost(const struct nvhi_lane *lane, uint32_t class)
+{
+	uint64_t latency = lane->latency_ns[class] ? lane->latency_ns[class] : lane->latency_ns[0];
+
+	if (!latency)
+		return LATENCY_UNKNOWN + lane->inflight; /* only for want of others */
+	return latency * (lane->inflight + LATENCY_QUEUE);
+}
+
 static struct nvhi_lane *latency_select(struct nvh_channel *channel, const struct nvhi_io *io)
 {
 	uint64_t bytes = (uint64_t)io->pub.nr_blocks << channel->block_shift;
@@ -126,7 +139,7 @@ static struct nvhi_lane *latency_select(struct nvh_channel *channel, const struc
 	struct nvhi_lane *lane, *best = NULL;
 
 	nvhi_list_for_each(lane, &channel->lanes, link) {
-		uint64_t cost = lane->latency_ns[class] * (lane->inflight + 1ull);
+		uint64_t cost;
 
 		if (!nvhi_lane_takes(lane))
 			continue;
@@ -135,6 +148,7 @@ static struct nvhi_lane *latency_select(struct nvh_channel *channel, const struc
 			if (!lane->latency_ns[class] || !lane_probe(lane, io))
 				return lane; /* the request itself tells */
 		}
+		cost = lane_cost(lane, class);
 		if (cost < best_cost) {
 			best = lane;
 			best_cost = cost;
