@@ -92,6 +92,7 @@ void nvhi_io_fail(struct nvhi_io *io, int err, const struct nvh_cpl *cpl)
 	nvhi_failover_io_ends(io);
 	nvhi_io_uncount_waiting(io);
 	io->failed = true;
+	io->plain = false;
 	io->err = err;
 	if (!err)
 		io->cpl = *cpl;
@@ -260,12 +261,14 @@ static void part_good(struct nvhi_io *io, struct nvhi_lane *lane, const struct n
 		nvhi_failover_succeeds(io, lane, r->req.submit_ns);
 }
 
-void nvhi_part_done(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl)
+static __attribute__((noinline)) void part_done_any(struct nvhi_ioq_req *r, int err,
+						    const struct nvh_cpl *cpl)
 {
 	struct nvhi_io *io = r->owner;
 	struct nvhi_lane *lane = (struct nvhi_lane *)(uintptr_t)r->word[1];
 	bool good = !err && !nvh_cpl_is_error(cpl);
 
+	io->plain = false;
 	nvhi_list_del(&r->owner_link);
 	__atomic_store_n(&lane->ios, lane->ios + 1, __ATOMIC_RELAXED);
 	lane->inflight--;
@@ -289,6 +292,29 @@ void nvhi_part_done(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl)
 		nvhi_lane_check_gone(lane); /* home may free it from here on */
 	}
 	io_settle(io, cpl);
+}
+
+/* The plain case comes first and ends here: its only part came back good over the only path. */
+void nvhi_part_done(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl)
+{
+	struct nvhi_io *io = r->owner;
+	struct nvhi_lane *lane = (struct nvhi_lane *)(uintptr_t)r->word[1];
+	struct nvh_channel *channel = lane->channel;
+	uint64_t ios = lane->ios + 1;
+
+	if (__builtin_expect(!io->plain || err || nvh_cpl_is_error(cpl) || channel->only != lane ||
+				     lane->held_since || (ios & lane->sample_mask) == 0,
+			     0)) {
+		part_done_any(r, err, cpl);
+		return;
+	}
+	nvhi_list_init(&io->parts);
+	__atomic_store_n(&lane->ios, ios, __ATOMIC_RELAXED);
+	lane->inflight--;
+	channel->outstanding--;
+	io->pub.result = nvh_cpl_result64(cpl);
+	nvhi_io_step(io, NVHI_IO_STATE_ISSUED, NVHI_IO_STATE_IDLE);
+	io->pub.done(io->pub.arg, 0, cpl);
 }
 
 void nvhi_part_drop(struct nvhi_ioq_req *r, int err, const struct nvh_cpl *cpl)

@@ -354,6 +354,11 @@ static inline struct nvhi_lane *nvhi_lane_select(struct nvh_channel *channel,
 	return __atomic_load_n(&channel->policy, __ATOMIC_RELAXED)->select(channel, io);
 }
 
+/* ---- submit.c ------------------------------------------------------------------------------- */
+
+/* nvhi_channel_submit for whatever is not plain: not a read or write that goes whole over the only path. */
+int nvhi_channel_submit_any(struct nvh_channel *channel, struct nvh_io *io);
+
 /* ---- split.c -------------------------------------------------------------------------------- */
 
 /* Issues parts until none is left that may be out now (0), there is no usable lane (-ENOTCONN), or

@@ -8,7 +8,9 @@
 #ifndef NVHI_MULTIPATH_IO_H
 #define NVHI_MULTIPATH_IO_H
 
+#include <assert.h>
 #include <nvhost/io.h>
+#include <stddef.h>
 
 #include "base/fsm.h"
 #include "base/iov.h"
@@ -57,19 +59,26 @@ struct nvhi_io {
 	uint64_t rewind;	/* lowest block to repeat */
 	struct nvhi_iov_cursor cursor; /* the data of `next` */
 	uint64_t due;		/* DELAYED until then */
-	uint32_t delay_ms;	/* what the parts that failed asked for */
 	uint32_t state;
 	struct nvhi_io_op op;
-	uint8_t tries;
 	uint32_t fence_pending;	/* of its ranges, those that not every reactor knows yet */
 	uint32_t fence_waits;	/* those that must be proven dead before it is repeated */
-	uint64_t fence_token;	/* 0: no part of it ever had an unknown fate; see fence_io.c */
 	struct nvhi_list fence_ranges; /* struct nvhi_fence_range.io_link; with a token */
-	uint64_t waiting_bytes;	/* counted in its namespace; nopath.c */
-	uint32_t moved;		/* the watch that follows it; see failover.h */
-	bool timed;		/* its deadline is watched */
-	bool failed;		/* err or cpl tells; no further part is issued */
-	bool canceled, expired;
+	/* What has become of it since its submission: at first, nothing. */
+	union {
+		struct {
+			uint64_t fence_token;	/* 0: no part of it ever had an unknown fate; fence_io.c */
+			uint64_t waiting_bytes; /* counted in its namespace; nopath.c */
+			uint32_t delay_ms;	/* what the parts that failed asked for */
+			uint32_t moved;		/* the watch that follows it; failover.h */
+			uint8_t tries;
+			bool plain;		/* one part, and nothing to look at but its result */
+			bool timed;		/* its deadline is watched */
+			bool failed;		/* err or cpl tells; no further part is issued */
+			bool canceled, expired;
+		};
+		uint64_t fate[4];
+	};
 	int err;
 	struct nvh_cpl cpl;
 	/* On its way to home and back; see relay.c */
@@ -91,6 +100,21 @@ static inline void nvhi_io_set_state(struct nvhi_io *io, enum nvhi_io_state stat
 	if (__builtin_expect(nvhi_io_fsm.taken != NULL, 0))
 		nvhi_io_fsm.taken[io->state * nvhi_io_fsm.states + state]++;
 	io->state = state;
+}
+
+/* Where the edge is known to be legal. */
+static inline void nvhi_io_step(struct nvhi_io *io, enum nvhi_io_state from, enum nvhi_io_state to)
+{
+	if (__builtin_expect(nvhi_io_fsm.taken != NULL, 0))
+		nvhi_io_fsm.taken[from * nvhi_io_fsm.states + to]++;
+	io->state = to;
+}
+
+static_assert(offsetof(struct nvhi_io, fate[4]) > offsetof(struct nvhi_io, expired), "it covers all");
+
+static inline void nvhi_io_fresh(struct nvhi_io *io)
+{
+	io->fate[0] = io->fate[1] = io->fate[2] = io->fate[3] = 0;
 }
 
 static inline struct nvhi_io *nvhi_io_of(struct nvh_io *io)

@@ -10,9 +10,9 @@
 
 #define SUB_BITS  3
 #define FIRST_LOG 10u /* 1 us */
-/* Each sample at first, then one of eight. */
+/* Each sample at first, then one of 32. */
 #define SAMPLE_ALL  4096u
-#define SAMPLE_MASK 7u
+#define SAMPLE_MASK 31u
 
 static uint32_t latency_bucket(uint64_t ns)
 {

@@ -66,7 +66,7 @@ static void relay_on_arrival(struct nvhi_msg *msg)
 	}
 	io->at_home = true;
 	if (!err)
-		err = nvhi_channel_submit(origin->relay, &io->pub);
+		err = nvhi_channel_submit_any(origin->relay, &io->pub);
 	if (err)
 		nvhi_io_relay_back(io, err, NULL);
 }

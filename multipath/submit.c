@@ -4,6 +4,7 @@
  * channel's reactor.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "multipath/fence.h"
 
@@ -140,7 +141,7 @@ static void submit_fenced(struct nvh_channel *channel, struct nvhi_io *io)
 		nvhi_io_watch_deadline(io);
 }
 
-int nvhi_channel_submit(struct nvh_channel *channel, struct nvh_io *pub)
+int nvhi_channel_submit_any(struct nvh_channel *channel, struct nvh_io *pub)
 {
 	struct nvhi_io *io = nvhi_io_of(pub);
 	int err;
@@ -152,12 +153,7 @@ int nvhi_channel_submit(struct nvh_channel *channel, struct nvh_io *pub)
 		return err;
 	nvhi_list_init(&io->parts);
 	io->seq = channel->next_seq++;
-	io->tries = 0;
-	io->fence_token = 0;
-	io->delay_ms = 0;
-	io->moved = 0;
-	io->waiting_bytes = 0;
-	io->failed = io->canceled = io->expired = io->timed = false;
+	nvhi_io_fresh(io);
 	if (__builtin_expect(channel->fences != NULL, 0) && nvhi_fence_blocks(channel, io)) {
 		submit_fenced(channel, io);
 		return 0;
@@ -175,4 +171,77 @@ int nvhi_channel_submit(struct nvh_channel *channel, struct nvh_io *pub)
 	if (__builtin_expect(pub->deadline_ns != 0, 0))
 		nvhi_io_watch_deadline(io);
 	return 0;
+}
+
+/* ---- the plain case: a read or write that goes whole over the only path -------------------------- */
+
+static inline bool io_is_plain(const struct nvh_channel *channel, const struct nvhi_lane *only,
+			       const struct nvh_io *pub)
+{
+	uint64_t size = __atomic_load_n(&channel->ns->nr_blocks, __ATOMIC_RELAXED);
+	uint32_t refused = __atomic_load_n(&channel->ns->refused_ops, __ATOMIC_RELAXED);
+
+	return only && pub->op <= NVH_IO_WRITE && !pub->flags && !pub->pi_flags &&
+	       !(pub->deadline_ns | pub->md_iovcnt) && !(refused >> pub->op & 1) &&
+	       !channel->fences && nvhi_list_empty(&channel->waiting) &&
+	       pub->nr_blocks - 1 < only->limit[NVHI_LIMIT_DATA] && pub->nr_blocks <= size &&
+	       pub->lba <= size - pub->nr_blocks && pub->iovcnt &&
+	       pub->iov[0].iov_len >= (size_t)pub->nr_blocks << channel->block_shift;
+}
+
+/* Leaves the I/O as submit_any would. */
+static inline int submit_plain(struct nvh_channel *channel, struct nvhi_lane *only,
+			       struct nvhi_io *io, struct nvhi_ioq_req *r)
+{
+	const struct nvh_io *pub = &io->pub;
+
+	io->op = op_table[pub->op];
+	io->cursor.iov = pub->iov;
+	io->cursor.iovcnt = pub->iovcnt;
+	io->cursor.offset = 0;
+	memset(&r->req.cmd, 0, sizeof(r->req.cmd));
+	r->req.cmd.opc = io->op.opcode;
+	nvh_le32_put(&r->req.cmd.nsid, only->nsid);
+	nvh_le32_put(&r->req.cmd.cdw10, (uint32_t)pub->lba);
+	nvh_le32_put(&r->req.cmd.cdw11, (uint32_t)(pub->lba >> 32));
+	nvh_le32_put(&r->req.cmd.cdw12, pub->nr_blocks - 1);
+	r->req.data = io->cursor;
+	r->req.len = pub->nr_blocks << channel->block_shift;
+	r->req.dir = io->op.dir;
+	r->req.short_ok = false;
+	r->done = nvhi_part_done;
+	r->owner = io;
+	r->word[0] = pub->lba;
+	r->word[1] = (uintptr_t)only;
+	if (__builtin_expect(nvhi_ioq_submit(only->ioq, r) != 0, 0)) {
+		nvhi_ioq_put(only->ioq, r);
+		return nvhi_channel_submit_any(channel, &io->pub);
+	}
+	io->channel = channel;
+	io->next = io->end = pub->lba + pub->nr_blocks;
+	io->rewind = NVHI_IO_NO_REWIND;
+	io->seq = channel->next_seq++;
+	nvhi_io_fresh(io);
+	io->plain = true;
+	nvhi_list_init(&io->parts);
+	nvhi_list_add_tail(&io->parts, &r->owner_link);
+	only->inflight++;
+	channel->outstanding++;
+	nvhi_io_step(io, NVHI_IO_STATE_IDLE, NVHI_IO_STATE_ISSUED);
+	return 0;
+}
+
+int nvhi_channel_submit(struct nvh_channel *channel, struct nvh_io *pub)
+{
+	struct nvhi_lane *only = channel->only;
+	struct nvhi_io *io = nvhi_io_of(pub);
+	struct nvhi_ioq_req *r;
+
+	if (__builtin_expect(!io_is_plain(channel, only, pub), 0))
+		return nvhi_channel_submit_any(channel, pub);
+	assert(io->state == NVHI_IO_STATE_IDLE);
+	r = nvhi_ioq_get(only->ioq);
+	if (__builtin_expect(!r, 0))
+		return nvhi_channel_submit_any(channel, pub);
+	return submit_plain(channel, only, io, r);
 }

@@ -77,6 +77,7 @@ void nvhi_channel_cancel(struct nvh_channel *channel, struct nvh_io *pub)
 	if (io->state == NVHI_IO_STATE_IDLE || io->canceled || io->expired)
 		return;
 	io->canceled = true;
+	io->plain = false;
 	io_give_up(io, -ECANCELED);
 }
 

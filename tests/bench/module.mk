@@ -11,7 +11,11 @@ $(B)/tests/bench/tcp_pingpong $(B)/tests/bench/reactor_bench: $(B)/tests/bench/%
 $(B)/tests/bench/verbs_pingpong: $(B)/tests/bench/verbs_pingpong.o
 	$(call link,-libverbs -lrdmacm)
 
-BENCH_PROGRAMS += $(addprefix $(B)/tests/bench/,qpair_bench tcp_pingpong reactor_bench verbs_pingpong)
+# The channel beside a driver that knows one path.
+$(B)/tests/bench/layer_cost: $(B)/tests/bench/layer_cost.o $(LIB_OBJS)
+	$(call link,$(LIBS_BASE))
+
+BENCH_PROGRAMS += $(addprefix $(B)/tests/bench/,qpair_bench tcp_pingpong reactor_bench verbs_pingpong layer_cost)
 .PHONY: bench-programs
 bench-programs: $(BENCH_PROGRAMS)
 HELP += bench-programs "the benches below the library (tests/bench)"
@@ -32,6 +36,6 @@ bench-failover: all test-deps
 HELP += bench-failover "the longest stall when a path is cut, falls silent, flips (RUNS=20; root, nft)"
 
 .PHONY: bench-paths
-bench-paths: all test-deps
-	@$(E2E_ENV) tests/bench/paths.py
-HELP += bench-paths "policies with a slow path, hedged reads, two paths beside one (PARTS=)"
+bench-paths: all test-deps $(B)/tests/bench/layer_cost
+	@$(E2E_ENV) BENCH_BIN=$(CURDIR)/$(B)/tests/bench tests/bench/paths.py
+HELP += bench-paths "policies with a slow path, hedged reads, what the layer costs, two paths beside one (PARTS=)"

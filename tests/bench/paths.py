@@ -5,11 +5,14 @@ policy  one path's reads are delayed by 30 ms, then the other's: IOPS of each po
         alone; for `latency` also how soon it is back at nine tenths of it after the change.
 hedge   1 % of the reads of one path are delayed by 50 ms: the 99.9th percentile without and with hedged
         reads, and how many more reads the target saw.
+layer   one path with multipath and without it (layer_cost.c): instructions (needs valgrind), wall-clock.
 cost    two paths round-robin beside one path.
 
-PARTS=policy,hedge,cost picks; RUNTIME (3) seconds a run; CHECK=1 fails where a bound does not hold."""
+PARTS=policy,hedge,layer,cost picks; RUNTIME (3) seconds a run; CHECK=1 fails where a bound does not hold."""
 import json
 import os
+import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -18,7 +21,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 from lib import BIN, NQN, Env, Target, wait_for  # noqa: E402
 
-PARTS = os.environ.get("PARTS", "policy,hedge,cost").split(",")
+PARTS = os.environ.get("PARTS", "policy,hedge,layer,cost").split(",")
 RUNTIME = float(os.environ.get("RUNTIME", "3"))
 PAIRS = int(os.environ.get("PAIRS", "9"))
 POLICIES = ("latency", "round-robin", "queue-depth")
@@ -141,6 +144,35 @@ def hedge(rig):
         [f"{extra:.2f} % extra reads"] * (extra > 2)
 
 
+def instructions(program, how, count, out):
+    subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *program, "-m", how,
+                    "-c", str(count)], check=True, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL, timeout=300)
+    with open(out) as f:
+        return int(re.search(r"^(?:summary|totals): (\d+)", f.read(), re.M).group(1))
+
+
+def layer(rig):
+    failed = []
+    program = [os.path.join(os.environ["BENCH_BIN"], "layer_cost"), "-s", str(rig.ports[0]), "-n", NQN]
+    if shutil.which("valgrind"):
+        out = os.path.join(rig.env.dir, "callgrind.out")
+        # What a run costs but its I/O is the same at both lengths.
+        a_read = {how: (instructions(program, how, 60000, out) - instructions(program, how, 10000, out))
+                  / 50000 for how in ("channel", "direct")}
+        more = 100 * (a_read["channel"] / a_read["direct"] - 1)
+        print(f"one path: {a_read['channel']:.0f} instructions a read with multipath, "
+              f"{a_read['direct']:.0f} without: {more:.1f} % more")
+        failed += [f"multipath: {more:.1f} % more instructions"] * (more > 3)
+    else:
+        print("one path: no count of instructions, valgrind is not installed")
+    text = subprocess.run([*rig.pin, *program, "-p", str(PAIRS)], check=True, capture_output=True,
+                          text=True, timeout=300).stdout
+    print("one path:", text.strip())
+    ratio = float(re.search(r"takes ([\d.]+) of one", text).group(1))
+    return failed + [f"multipath: {ratio:.3f} of the time without it"] * (ratio > 1.03)
+
+
 def cost(rig):
     options = ("--iodepth=128", "--policy", "round-robin")
     ratios = []
@@ -158,7 +190,7 @@ def main():
     try:
         rig = Rig(env)
         for part in PARTS:
-            failed += {"policy": policy, "hedge": hedge, "cost": cost}[part](rig)
+            failed += {"policy": policy, "hedge": hedge, "layer": layer, "cost": cost}[part](rig)
     finally:
         env.close()
     for line in failed:
