@@ -3,8 +3,8 @@
  * One implementation a way in (tests/pcie/qtest_bus.c: QEMU's controller model, for tests); the
  * driver above makes no syscall and cannot tell.
  *
- * Threads: register access and iova() from any reactor; everything else on the controller's home
- * reactor or before it has one, except dma_alloc and dma_free, which come from any queue's reactor.
+ * Threads: register access and iova() from any reactor; dma_alloc, dma_free and irq from any
+ * queue's reactor; everything else on the controller's home reactor or before it has one.
  */
 #ifndef NVHI_PCIE_BUS_H
 #define NVHI_PCIE_BUS_H
@@ -40,12 +40,37 @@ struct nvhi_pcie_bus_ops {
 
 	/* Bus mastering. Once switched off the device moves no more data, whatever it does. */
 	void (*master)(struct nvhi_pcie_bus *bus, bool on);
-	/* All memory was freed. */
+	/* All memory was freed, and no vector has a descriptor. */
 	void (*close)(struct nvhi_pcie_bus *bus);
+
+	/* ---- optional: NULL where a way in has no such thing ---- */
+
+	/* MSI-X: from the return on `fd`, an eventfd, is written each time the device raises
+	 * `vector`, which is below bus->vectors; -1: no longer, and the caller may close the old one
+	 * after the return. The caller keeps the descriptor and does all reading. What was raised
+	 * while a vector had no descriptor is lost: the caller looks at its queue after binding. A
+	 * vector stays bound over CC.EN = 0 and over master(). No other vector misses an interrupt
+	 * meanwhile (with VFIO: all vectors are enabled at once by the first call, without
+	 * descriptors). -errno: no interrupt can be had; the queue is polled instead. */
+	int (*irq)(struct nvhi_pcie_bus *bus, unsigned int vector, int fd);
+	/* A controller memory buffer: `len` bytes from `offset` in BAR `bar`, mapped for reading and
+	 * writing until close(); ret_addr: what the device calls the first byte (the BAR's address on
+	 * the bus plus `offset`), which no address of dma_alloc() or iova() is equal to. NULL: it
+	 * cannot be mapped, or is not that large. */
+	void *(*map_bar)(struct nvhi_pcie_bus *bus, unsigned int bar, uint64_t offset, uint64_t len,
+			 uint64_t *ret_addr);
 };
 
+/* Who the device is, as its configuration space says: for quirks. All zero: not known. */
+struct nvhi_pcie_id {
+	uint16_t vendor, device, subvendor, subdevice;
+};
+
+/* What the implementation fills in before nvhi_pcie_open. */
 struct nvhi_pcie_bus {
 	const struct nvhi_pcie_bus_ops *ops;
+	struct nvhi_pcie_id id;
+	uint16_t vectors; /* that irq() takes; vector 0 is the admin queue's. 0: none */
 };
 
 #endif
