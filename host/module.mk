@@ -1,6 +1,6 @@
 # The host: controllers, discovery, the public API (libnvhost), the daemon and the command line.
 HOST_CORE_OBJS := $(call objects,$(call sources,host host/ctrlr host/discovery host/api))
-LIB_OBJS := $(HOST_CORE_OBJS) $(MULTIPATH_OBJS) $(FABRIC_OBJS) $(BASE_OBJS)
+LIB_OBJS := $(HOST_CORE_OBJS) $(MULTIPATH_OBJS) $(FABRIC_OBJS) $(PCIE_OBJS) $(BASE_OBJS)
 DAEMON_OBJS := $(call objects,$(call sources,host/daemon))
 DAEMON_LIB_OBJS := $(filter-out %/main.o,$(DAEMON_OBJS))
 CLI_OBJS := $(call objects,$(call sources,host/cli))

@@ -4,10 +4,12 @@
 #include "host/transport.h"
 #include "fabric/rdma/rdma.h"
 #include "fabric/tcp/tcp.h"
+#include "pcie/vfio-user/vfio_user.h"
 
 static const struct nvhi_transport *const transports[] = {
 	&nvhi_transport_tcp,
 	&nvhi_transport_rdma,
+	&nvhi_transport_vfio_user,
 };
 
 const struct nvhi_transport *nvhi_transport_by_type(enum nvh_trtype trtype)

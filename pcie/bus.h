@@ -1,7 +1,8 @@
 /*
  * The bus: how the driver reaches a controller's registers and how the controller reaches memory.
- * One implementation a way in (tests/pcie/qtest_bus.c: QEMU's controller model, for tests); the
- * driver above makes no syscall and cannot tell.
+ * One implementation a way in (vfio-user/: a controller that another process plays;
+ * tests/pcie/qtest_bus.c: QEMU's controller model, for tests); the driver above makes no syscall and
+ * cannot tell.
  *
  * Threads: register access and iova() from any reactor; dma_alloc, dma_free and irq from any
  * queue's reactor; everything else on the controller's home reactor or before it has one.
@@ -13,12 +14,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct nvh_reactor;
 struct nvhi_pcie_bus;
+
+/* The driver's; lent from start() to done(), or to abandon(). */
+struct nvhi_pcie_start {
+	uint32_t timeout_ms;
+	/* On home, not within start(). 0, or -errno and the reason in words. */
+	void (*done)(struct nvhi_pcie_start *start, int err, const char *why);
+};
 
 /* What iova() says of memory that the device cannot reach. */
 #define NVHI_IOVA_NONE UINT64_MAX
 
 struct nvhi_pcie_bus_ops {
+	/* Makes the device reachable, for the first time or after it was gone; registers are used
+	 * only after that. Memory may be allocated before. NULL: it always is reachable. */
+	void (*start)(struct nvhi_pcie_bus *bus, struct nvh_reactor *home,
+		      struct nvhi_pcie_start *start);
+	/* No done() any more. With start() only. */
+	void (*abandon)(struct nvhi_pcie_bus *bus);
 	/* Registers, by offset in BAR 0. A device that is gone reads as all ones. */
 	uint32_t (*read32)(struct nvhi_pcie_bus *bus, uint32_t offset);
 	void (*write32)(struct nvhi_pcie_bus *bus, uint32_t offset, uint32_t value);
@@ -71,6 +86,9 @@ struct nvhi_pcie_bus {
 	const struct nvhi_pcie_bus_ops *ops;
 	struct nvhi_pcie_id id;
 	uint16_t vectors; /* that irq() takes; vector 0 is the admin queue's. 0: none */
+	/* The driver's: the bus saw the device go. On home, from a turn of its own. */
+	void *owner;
+	void (*gone)(struct nvhi_pcie_bus *bus, int err, const char *why);
 };
 
 #endif

@@ -109,7 +109,8 @@ void nvhi_pcie_device_stop(struct nvhi_pcie_ctrlr *ctrlr)
 	device_look(ctrlr);
 }
 
-void nvhi_pcie_device_start(struct nvhi_pcie_ctrlr *ctrlr)
+/* Reachable: is it the controller that it was, and one that we can drive? */
+static void device_begin(struct nvhi_pcie_ctrlr *ctrlr)
 {
 	uint64_t cap = nvhi_pcie_read64(ctrlr, NVH_REG_CAP);
 
@@ -117,17 +118,71 @@ void nvhi_pcie_device_start(struct nvhi_pcie_ctrlr *ctrlr)
 		nvhi_pcie_fail(ctrlr->admin, -ENODEV, "the device is gone: CAP reads as all ones");
 		return;
 	}
-	if (cap != ctrlr->cap) {
+	if (cap == 0) {
+		nvhi_pcie_fail(ctrlr->admin, -ENODEV,
+			       "CAP reads as 0: no NVMe controller answers there");
+		return;
+	}
+	if (nvh_cap_mpsmin(cap) > 0) {
+		nvhi_pcie_fail(ctrlr->admin, -EOPNOTSUPP,
+			       "it wants memory pages of %u bytes; 4096 is what is supported",
+			       4096u << nvh_cap_mpsmin(cap));
+		return;
+	}
+	if (ctrlr->cap && cap != ctrlr->cap) {
 		nvhi_pcie_fail(ctrlr->admin, -ENODEV,
 			       "another device stands there now: CAP 0x%llx, was 0x%llx",
 			       (unsigned long long)cap, (unsigned long long)ctrlr->cap);
 		return;
 	}
+	ctrlr->cap = cap;
 	nvhi_pcie_device_stop(ctrlr);
+}
+
+static void device_on_start(struct nvhi_pcie_start *start, int err, const char *why)
+{
+	struct nvhi_pcie_ctrlr *ctrlr = nvhi_container_of(start, struct nvhi_pcie_ctrlr, start);
+
+	ctrlr->starting = false;
+	if (err)
+		nvhi_pcie_fail(ctrlr->admin, err, "%s", why);
+	else
+		device_begin(ctrlr);
+}
+
+static void device_on_gone(struct nvhi_pcie_bus *bus, int err, const char *why)
+{
+	struct nvhi_pcie_ctrlr *ctrlr = bus->owner;
+
+	if (ctrlr->admin)
+		nvhi_pcie_fail(ctrlr->admin, err, "%s", why);
+}
+
+void nvhi_pcie_device_start(struct nvhi_pcie_ctrlr *ctrlr)
+{
+	struct nvhi_pcie_bus *bus = ctrlr->bus;
+
+	if (!bus->ops->start) {
+		device_begin(ctrlr);
+		return;
+	}
+	ctrlr->starting = true;
+	ctrlr->start.timeout_ms = ctrlr->tctrlr.opts.connect_timeout_ms;
+	bus->ops->start(bus, ctrlr->home, &ctrlr->start);
+}
+
+void nvhi_pcie_device_abandon(struct nvhi_pcie_ctrlr *ctrlr)
+{
+	if (ctrlr->starting)
+		ctrlr->bus->ops->abandon(ctrlr->bus);
+	ctrlr->starting = false;
 }
 
 void nvhi_pcie_device_init(struct nvhi_pcie_ctrlr *ctrlr)
 {
 	ctrlr->stop_timer.fn = device_on_timer;
+	ctrlr->start.done = device_on_start;
+	ctrlr->bus->owner = ctrlr;
+	ctrlr->bus->gone = device_on_gone;
 	nvhi_pcie_jobs_init(ctrlr);
 }

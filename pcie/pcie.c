@@ -1,7 +1,6 @@
 /*
- * The PCIe transport: its table, and opening a controller on a bus. See pcie_impl.h for the files
- * behind it. There is no bus for real devices yet (docs/pcie.md), so host/transport.c does not name
- * this transport.
+ * The PCIe driver's table entries that are not a queue's, and opening a controller on a bus. See
+ * pcie_impl.h for the files behind it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -23,28 +22,13 @@ int nvhi_pcie_open(const struct nvhi_transport *transport, struct nvhi_pcie_bus 
 	ctrlr->tctrlr.transport = transport;
 	ctrlr->tctrlr.opts = *opts;
 	ctrlr->bus = bus;
-	ctrlr->cap = nvhi_pcie_read64(ctrlr, NVH_REG_CAP);
-	if (ctrlr->cap == 0 || ctrlr->cap == UINT64_MAX) {
-		nvhi_log(WARN, PCIE, "%s: CAP reads as 0x%llx: no NVMe controller answers there",
-			 opts->name, (unsigned long long)ctrlr->cap);
-		free(ctrlr);
-		return -ENODEV;
-	}
-	ctrlr->page_size = 4096u << nvh_cap_mpsmin(ctrlr->cap);
+	ctrlr->page_size = 4096;
 	nvhi_pcie_device_init(ctrlr);
 	*ret_tctrlr = &ctrlr->tctrlr;
 	return 0;
 }
 
-/* A way in to a bus has its own; without one no address leads anywhere. */
-static int pcie_tctrlr_open(const struct nvhi_tctrlr_opts *opts, struct nvhi_tctrlr **ret_tctrlr)
-{
-	(void)opts;
-	(void)ret_tctrlr;
-	return -ENODEV;
-}
-
-static void pcie_tctrlr_close(struct nvhi_tctrlr *tctrlr)
+void nvhi_pcie_close(struct nvhi_tctrlr *tctrlr)
 {
 	struct nvhi_pcie_ctrlr *ctrlr = nvhi_pcie_ctrlr_of(tctrlr);
 
@@ -52,52 +36,32 @@ static void pcie_tctrlr_close(struct nvhi_tctrlr *tctrlr)
 	free(ctrlr);
 }
 
-static int pcie_mem_register(struct nvhi_tctrlr *tctrlr, void *addr, size_t len)
+int nvhi_pcie_mem_register(struct nvhi_tctrlr *tctrlr, void *addr, size_t len)
 {
 	struct nvhi_pcie_bus *bus = nvhi_pcie_ctrlr_of(tctrlr)->bus;
 
 	return bus->ops->mem_register(bus, addr, len);
 }
 
-static void pcie_mem_unregister(struct nvhi_tctrlr *tctrlr, void *addr, size_t len)
+void nvhi_pcie_mem_unregister(struct nvhi_tctrlr *tctrlr, void *addr, size_t len)
 {
 	struct nvhi_pcie_bus *bus = nvhi_pcie_ctrlr_of(tctrlr)->bus;
 
 	bus->ops->mem_unregister(bus, addr, len);
 }
 
-static int pcie_info(struct nvhi_qpair *qpair, struct nvhi_stream_info *ret_info)
+int nvhi_pcie_info(struct nvhi_qpair *qpair, struct nvhi_stream_info *ret_info)
 {
 	(void)qpair;
 	(void)ret_info;
 	return -EOPNOTSUPP;
 }
 
-static void pcie_names(struct nvhi_qpair *qpair, char *local, size_t local_len, char *peer,
-		       size_t peer_len)
+void nvhi_pcie_names(struct nvhi_qpair *qpair, char *local, size_t local_len, char *peer,
+		     size_t peer_len)
 {
 	if (local_len)
 		local[0] = '\0';
 	if (peer_len)
 		snprintf(peer, peer_len, "%s", qpair->tctrlr->opts.addr.traddr);
 }
-
-const struct nvhi_transport nvhi_transport_pcie = {
-	.name = "pcie",
-	.trtype = NVH_TRTYPE_PCIE,
-	.max_transfer = NVHI_PCIE_MAX_TRANSFER,
-	.fabrics = false,
-	.tctrlr_open = pcie_tctrlr_open,
-	.tctrlr_close = pcie_tctrlr_close,
-	.qpair_create = nvhi_pcie_qpair_create,
-	.qpair_connect = nvhi_pcie_qpair_connect,
-	.submit = nvhi_pcie_submit,
-	.revoke = nvhi_pcie_revoke,
-	.qpair_destroy = nvhi_pcie_qpair_destroy,
-	.reg_get = nvhi_pcie_reg_get,
-	.reg_set = nvhi_pcie_reg_set,
-	.mem_register = pcie_mem_register,
-	.mem_unregister = pcie_mem_unregister,
-	.info = pcie_info,
-	.names = pcie_names,
-};

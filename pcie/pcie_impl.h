@@ -18,13 +18,15 @@
 #include "base/fsm.h"
 #include "host/transport.h"
 #include "pcie/bus.h"
+#include "pcie/pcie.h"
 #include "pcie/prp.h"
 
 /* Bytes a command may move, and how many list entries that takes at most: it may begin within a
  * page of 4 KiB, so it touches one page more, and the first entry stands in the command. */
-#define NVHI_PCIE_MAX_TRANSFER (128u << 10)
 #define NVHI_PCIE_PRP_ENTRIES  (NVHI_PCIE_MAX_TRANSFER / 4096)
-/* Buffers of that size for data that PRPs cannot describe; more commands than that wait. */
+/* Data that PRPs cannot describe goes through a copy: each slot has room for a small one; for larger
+ * ones there are buffers of the maximum, and more commands than that wait. */
+#define NVHI_PCIE_SMALL 4096u
 #define NVHI_PCIE_BOUNCE_IO    16u
 #define NVHI_PCIE_BOUNCE_ADMIN 4u
 
@@ -46,7 +48,9 @@ struct nvhi_pcie_qpair;
 struct nvhi_pcie_ctrlr {
 	struct nvhi_tctrlr tctrlr;
 	struct nvhi_pcie_bus *bus;
-	uint64_t cap;
+	struct nvhi_pcie_start start;
+	bool starting;
+	uint64_t cap; /* 0: not read yet */
 	uint32_t page_size; /* that of CC.MPS: the smallest */
 	struct nvh_reactor *home;
 
@@ -83,7 +87,8 @@ enum nvhi_pcie_qpair_state {
 struct nvhi_pcie_slot {
 	struct nvhi_req *req; /* NULL: free */
 	uint16_t cid;
-	int16_t bounce; /* index of its bounce buffer, -1: none */
+	uint8_t *copy;	/* where the device sees its data, NULL: in the caller's memory */
+	int16_t bounce; /* index of its large buffer, -1: none */
 	bool written;   /* stands in the submission queue */
 	bool quiet;     /* an AER: its answer is nothing to spin for */
 	uint32_t pos;   /* the submission queue entries written before it */
@@ -112,8 +117,8 @@ struct nvhi_pcie_qpair {
 	struct nvh_cmd *sq;
 	struct nvh_cpl *cq;
 	uint64_t sq_iova, cq_iova;
-	uint8_t *bounce;
-	uint64_t bounce_iova;
+	uint8_t *small, *bounce;
+	uint64_t small_iova, bounce_iova;
 	uint16_t ring; /* entries of either ring */
 	uint16_t sq_tail, sq_head;
 	uint16_t cq_head;
@@ -164,15 +169,16 @@ void nvhi_pcie_write32(struct nvhi_pcie_ctrlr *ctrlr, uint32_t offset, uint32_t 
 /* As two of 32 bits, the lower one first. */
 uint64_t nvhi_pcie_read64(struct nvhi_pcie_ctrlr *ctrlr, uint32_t offset);
 void nvhi_pcie_write64(struct nvhi_pcie_ctrlr *ctrlr, uint32_t offset, uint64_t value);
-void nvhi_pcie_reg_get(struct nvhi_qpair *admin, struct nvhi_reg_op *op);
-void nvhi_pcie_reg_set(struct nvhi_qpair *admin, struct nvhi_reg_op *op);
 /* What CSTS says of a device that cannot be worked with: 0, -ENODEV (gone), -EIO (CFS). */
 int nvhi_pcie_health(struct nvhi_pcie_ctrlr *ctrlr, uint32_t *ret_csts);
 
 /* device.c, home */
 void nvhi_pcie_device_init(struct nvhi_pcie_ctrlr *ctrlr);
-/* Disables the device, sets up its admin queue; ends in nvhi_pcie_connected or _fail of that. */
+/* Reaches the device, disables it, sets up its admin queue; ends in nvhi_pcie_connected or _fail of
+ * that. */
 void nvhi_pcie_device_start(struct nvhi_pcie_ctrlr *ctrlr);
+/* The same no more, when it is still to be reached. */
+void nvhi_pcie_device_abandon(struct nvhi_pcie_ctrlr *ctrlr);
 /* ON: CC.EN = 0, and CSTS.RDY read as 0 or the device cut off; ends in the queues being told. */
 void nvhi_pcie_device_stop(struct nvhi_pcie_ctrlr *ctrlr);
 
@@ -184,11 +190,6 @@ void nvhi_pcie_job_post(struct nvhi_pcie_qpair *q, enum nvhi_pcie_job job);
 void nvhi_pcie_jobs_stopped(struct nvhi_pcie_ctrlr *ctrlr);
 
 /* qpair.c */
-int nvhi_pcie_qpair_create(struct nvhi_tctrlr *tctrlr, const struct nvhi_qpair_opts *opts,
-			   struct nvhi_qpair **ret_qpair);
-void nvhi_pcie_qpair_destroy(struct nvhi_qpair *qpair);
-void nvhi_pcie_qpair_connect(struct nvhi_qpair *qpair);
-void nvhi_pcie_revoke(struct nvhi_qpair *qpair);
 /* CONNECTING -> LIVE. */
 void nvhi_pcie_connected(struct nvhi_pcie_qpair *q);
 /* The queue broke, or could not connect. */
@@ -204,7 +205,6 @@ void nvhi_pcie_queue_fini(struct nvhi_pcie_qpair *q);
 /* The rings are to be used from now on; no more. */
 void nvhi_pcie_queue_start(struct nvhi_pcie_qpair *q);
 void nvhi_pcie_queue_stop(struct nvhi_pcie_qpair *q);
-int nvhi_pcie_submit(struct nvhi_qpair *qpair, struct nvhi_req *req);
 /* A command of our own on the admin queue, beyond its depth. */
 void nvhi_pcie_submit_own(struct nvhi_pcie_qpair *q, struct nvhi_req *req);
 void nvhi_pcie_give_back_all(struct nvhi_pcie_qpair *q, int err);

@@ -150,6 +150,7 @@ static void revoke_io(struct nvhi_pcie_qpair *q)
 
 static void revoke_admin(struct nvhi_pcie_qpair *q)
 {
+	nvhi_pcie_device_abandon(q->ctrlr);
 	if (q->ctrlr->state == NVHI_PCIE_ON)
 		nvhi_pcie_device_stop(q->ctrlr);
 	else if (q->ctrlr->state == NVHI_PCIE_OFF)

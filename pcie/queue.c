@@ -2,7 +2,7 @@
  * Commands: a slot each, found again by the low bits of the CID, with a generation in the high
  * bits; the command is put down in the submission queue as it comes and the doorbell rung once at
  * the end of the turn. Completions are found by their phase; every field that we go by is checked
- * before. Data that PRPs cannot describe goes through a bounce buffer. On the queue pair's reactor.
+ * before. Data that PRPs cannot describe goes through a copy. On the queue pair's reactor.
  * Base Specification 2.1 sections 3.3.1 and 4.2, PCIe Transport Specification 1.1 section 3.1.2.
  */
 #include <assert.h>
@@ -42,13 +42,14 @@ static int queue_alloc_memory(struct nvhi_pcie_qpair *q)
 {
 	size_t sq = pages(q, q->ring * sizeof(*q->sq)), cq = pages(q, q->ring * sizeof(*q->cq));
 	size_t prps = pages(q, q->nr_slots * PRP_BYTES);
+	size_t small = (size_t)q->nr_slots * NVHI_PCIE_SMALL;
 	size_t bounce = (size_t)q->free_bounce_count * NVHI_PCIE_MAX_TRANSFER;
 	struct nvhi_pcie_bus *bus = q->ctrlr->bus;
 	uint64_t iova;
 	uint8_t *mem;
 	int err;
 
-	q->mem_size = sq + cq + prps + pages(q, bounce);
+	q->mem_size = sq + cq + prps + small + pages(q, bounce);
 	err = bus->ops->dma_alloc(bus, q->mem_size, q->ctrlr->page_size, &q->mem, &iova);
 	if (err)
 		return err;
@@ -62,8 +63,10 @@ static int queue_alloc_memory(struct nvhi_pcie_qpair *q)
 		q->slots[i].prps.iova = iova + sq + cq + i * PRP_BYTES;
 		q->slots[i].prps.max = NVHI_PCIE_PRP_ENTRIES;
 	}
-	q->bounce = mem + sq + cq + prps;
-	q->bounce_iova = iova + sq + cq + prps;
+	q->small = mem + sq + cq + prps;
+	q->small_iova = iova + sq + cq + prps;
+	q->bounce = q->small + small;
+	q->bounce_iova = q->small_iova + small;
 	return 0;
 }
 
@@ -160,28 +163,40 @@ static void slot_write(struct nvhi_pcie_qpair *q, struct nvhi_pcie_slot *slot)
 	nvhi_reactor_defer(q->qpair.reactor, &q->doorbell);
 }
 
-static uint8_t *slot_bounce(const struct nvhi_pcie_qpair *q, const struct nvhi_pcie_slot *slot)
-{
-	return q->bounce + (size_t)slot->bounce * NVHI_PCIE_MAX_TRANSFER;
-}
-
-/* A bounce buffer is free. */
-static void slot_write_bounced(struct nvhi_pcie_qpair *q, struct nvhi_pcie_slot *slot)
+/* Through memory of ours, which is contiguous, begins a page, and lies at `iova`. */
+static void slot_write_copied(struct nvhi_pcie_qpair *q, struct nvhi_pcie_slot *slot, uint8_t *copy,
+			      uint64_t iova)
 {
 	struct nvhi_req *req = slot->req;
 	int err;
 
-	slot->bounce = q->free_bounce[--q->free_bounce_count];
+	slot->copy = copy;
 	if (req->dir == NVHI_DIR_TO_CTRLR) {
 		struct nvhi_iov_cursor cursor = req->data;
 
-		nvhi_iov_cursor_copy_out(&cursor, slot_bounce(q, slot), req->len);
+		nvhi_iov_cursor_copy_out(&cursor, copy, req->len);
 	}
-	err = nvhi_prp_build_flat(q->bounce_iova + (uint64_t)slot->bounce * NVHI_PCIE_MAX_TRANSFER,
-				  req->len, q->ctrlr->page_size, &slot->prps, &req->cmd);
-	assert(err == 0); /* aligned, contiguous, and no longer than the list takes */
+	err = nvhi_prp_build_flat(iova, req->len, q->ctrlr->page_size, &slot->prps, &req->cmd);
+	assert(err == 0); /* no longer than the list takes */
 	(void)err;
 	slot_write(q, slot);
+}
+
+/* A large buffer is free. */
+static void slot_write_bounced(struct nvhi_pcie_qpair *q, struct nvhi_pcie_slot *slot)
+{
+	size_t at;
+
+	slot->bounce = q->free_bounce[--q->free_bounce_count];
+	at = (size_t)slot->bounce * NVHI_PCIE_MAX_TRANSFER;
+	slot_write_copied(q, slot, q->bounce + at, q->bounce_iova + at);
+}
+
+static void slot_write_small(struct nvhi_pcie_qpair *q, struct nvhi_pcie_slot *slot)
+{
+	size_t at = (size_t)(slot - q->slots) * NVHI_PCIE_SMALL;
+
+	slot_write_copied(q, slot, q->small + at, q->small_iova + at);
 }
 
 static void slot_lend(struct nvhi_pcie_qpair *q, struct nvhi_req *req)
@@ -203,6 +218,8 @@ static void slot_lend(struct nvhi_pcie_qpair *q, struct nvhi_req *req)
 	if (nvhi_prp_build(q->ctrlr->bus, &req->data, req->len, q->ctrlr->page_size, &slot->prps,
 			   &req->cmd) == 0)
 		slot_write(q, slot);
+	else if (req->len <= NVHI_PCIE_SMALL)
+		slot_write_small(q, slot);
 	else if (q->free_bounce_count > 0)
 		slot_write_bounced(q, slot);
 	else
@@ -249,6 +266,7 @@ static void slot_next_generation(const struct nvhi_pcie_qpair *q, struct nvhi_pc
 
 static void slot_free_bounce(struct nvhi_pcie_qpair *q, struct nvhi_pcie_slot *slot)
 {
+	slot->copy = NULL;
 	if (slot->bounce < 0)
 		return;
 	q->free_bounce[q->free_bounce_count++] = (uint8_t)slot->bounce;
@@ -261,10 +279,10 @@ static void slot_finish(struct nvhi_pcie_qpair *q, struct nvhi_pcie_slot *slot, 
 	struct nvhi_req *req = slot->req;
 	bool good = !err && !nvh_cpl_is_error(cpl);
 
-	if (good && slot->bounce >= 0 && req->dir == NVHI_DIR_TO_HOST) {
+	if (good && slot->copy && req->dir == NVHI_DIR_TO_HOST) {
 		struct nvhi_iov_cursor cursor = req->data;
 
-		nvhi_iov_cursor_copy_in(&cursor, slot_bounce(q, slot), req->len);
+		nvhi_iov_cursor_copy_in(&cursor, slot->copy, req->len);
 	}
 	req->sent = slot->written && (int32_t)(q->rung - slot->pos) > 0;
 	req->transferred = good ? req->len : 0;

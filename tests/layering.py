@@ -14,7 +14,7 @@ RULES = {
     "base": ["base/"],
     "base/spec": ["base/spec/"],
     "host/include": ["nvhost/"],
-    "host/transport": ["base/", "host/transport.h", "fabric/"],
+    "host/transport": ["base/", "host/transport.h", "fabric/", "pcie/"],
     "host/trace": ["base/", "host/trace.h"],
     "fabric": ["base/", "fabric/", "host/transport.h", "host/trace.h"],
     "pcie": ["base/", "pcie/", "host/transport.h", "host/trace.h"],

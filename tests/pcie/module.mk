@@ -3,7 +3,7 @@
 # The test stands between the host and its table of transports.
 PCIE_WRAP := -Wl,--wrap=nvhi_transport_by_type
 PCIE_TEST := $(B)/tests/pcie/pcie_test
-$(PCIE_TEST): $(call objects,$(wildcard tests/pcie/*.c)) $(UNIT_FRAME_OBJS) $(LIB_OBJS) $(PCIE_OBJS)
+$(PCIE_TEST): $(call objects,$(wildcard tests/pcie/*.c)) $(UNIT_FRAME_OBJS) $(LIB_OBJS)
 	$(call link,$(UNIT_WRAP) $(PCIE_WRAP) -lcunit $(LIBS_BASE))
 
 .PHONY: check-pcie

@@ -18,7 +18,7 @@
 #define WAIT_MS 20000
 
 static struct qtest *qt;
-static struct nvhi_transport qtest_transport;
+static const struct nvhi_transport qtest_transport;
 static struct nvh_reactor *reactors[3];
 static unsigned int nr_reactors;
 static struct nvh_host *host;
@@ -32,6 +32,9 @@ static int open_qtest(const struct nvhi_tctrlr_opts *opts, struct nvhi_tctrlr **
 {
 	return nvhi_pcie_open(&qtest_transport, qtest_bus(qt), opts, ret_tctrlr);
 }
+
+static const struct nvhi_transport qtest_transport =
+	NVHI_PCIE_TRANSPORT("pcie", NVH_TRTYPE_PCIE, open_qtest);
 
 const struct nvhi_transport *__real_nvhi_transport_by_type(enum nvh_trtype trtype);
 const struct nvhi_transport *__wrap_nvhi_transport_by_type(enum nvh_trtype trtype);
@@ -68,8 +71,6 @@ static void begin(unsigned int reactor_count)
 
 	qt = qtest_start(&why);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(qt);
-	qtest_transport = nvhi_transport_pcie;
-	qtest_transport.tctrlr_open = open_qtest;
 	nr_reactors = reactor_count;
 	for (unsigned int i = 0; i < nr_reactors; i++) {
 		CU_ASSERT_EQUAL_FATAL(nvh_reactor_create(NULL, &reactors[i]), 0);

@@ -7,7 +7,7 @@ UNIT_DIR ?= tests/unit
 UNIT_SRCS := $(shell find $(UNIT_DIR) -name '*_test.c' | sort)
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(UNIT_SRCS))
 # What libunit.a holds; one floor alone: make unit UNIT_OBJS='$(BASE_OBJS)'
-UNIT_OBJS ?= $(LIB_OBJS) $(PCIE_OBJS) $(TARGET_OBJS) $(FUSE_OBJS) $(DAEMON_LIB_OBJS) $(CLI_LIB_OBJS)
+UNIT_OBJS ?= $(LIB_OBJS) $(TARGET_OBJS) $(FUSE_OBJS) $(DAEMON_LIB_OBJS) $(CLI_LIB_OBJS)
 # alloc_fail.c stands between our code and malloc.
 UNIT_WRAP := $(foreach fn,malloc calloc realloc aligned_alloc posix_memalign free strdup strndup \
 	asprintf vasprintf,-Wl,--wrap=$(fn))

@@ -7,6 +7,8 @@
 
 #include "tests/unit/pcie_fixture.h"
 
+const struct nvhi_transport pcie_table = NVHI_PCIE_TRANSPORT("pcie", NVH_TRTYPE_PCIE, NULL);
+
 struct fake_pcie fake;
 struct nvhi_tctrlr *tctrlr;
 struct nvhi_qpair *admin;
@@ -258,15 +260,15 @@ void pcie_setup(void)
 	fake.regs[0] = (uint32_t)cap;
 	fake.regs[1] = (uint32_t)(cap >> 32);
 	io = NULL;
-	CU_ASSERT_EQUAL_FATAL(nvhi_pcie_open(&nvhi_transport_pcie, &fake.bus, &opts, &tctrlr), 0);
+	CU_ASSERT_EQUAL_FATAL(nvhi_pcie_open(&pcie_table, &fake.bus, &opts, &tctrlr), 0);
 	q.reactor = reactor;
-	CU_ASSERT_EQUAL_FATAL(nvhi_transport_pcie.qpair_create(tctrlr, &q, &admin), 0);
+	CU_ASSERT_EQUAL_FATAL(pcie_table.qpair_create(tctrlr, &q, &admin), 0);
 }
 
 void pcie_setup_live(void)
 {
 	pcie_setup();
-	nvhi_transport_pcie.qpair_connect(admin);
+	pcie_table.qpair_connect(admin);
 	CU_ASSERT_EQUAL(admin_told.connected, 0); /* never inside the call */
 	pcie_run(1);
 	CU_ASSERT_EQUAL_FATAL(admin_told.connected, 1);
@@ -280,8 +282,8 @@ struct nvhi_qpair *pcie_io_queue(uint16_t entries)
 	struct nvhi_qpair_opts q = {
 		.reactor = reactor, .qid = 1, .entries = entries, .events = &io_events};
 
-	CU_ASSERT_EQUAL_FATAL(nvhi_transport_pcie.qpair_create(tctrlr, &q, &io), 0);
-	nvhi_transport_pcie.qpair_connect(io);
+	CU_ASSERT_EQUAL_FATAL(pcie_table.qpair_create(tctrlr, &q, &io), 0);
+	pcie_table.qpair_connect(io);
 	for (int i = 0; i < 2; i++) {
 		pcie_run(1);
 		CU_ASSERT_EQUAL(fake_serve(), 1);
@@ -296,18 +298,18 @@ void pcie_teardown(void)
 {
 	fake.stuck = false;
 	if (io && !io_told.revoked)
-		nvhi_transport_pcie.revoke(io);
+		pcie_table.revoke(io);
 	if (!admin_told.revoked)
-		nvhi_transport_pcie.revoke(admin);
+		pcie_table.revoke(admin);
 	pcie_run(100);
 	CU_ASSERT_EQUAL_FATAL(admin_told.revoked, 1);
 	if (io) {
 		CU_ASSERT_EQUAL_FATAL(io_told.revoked, 1);
-		nvhi_transport_pcie.qpair_destroy(io);
+		pcie_table.qpair_destroy(io);
 	}
-	nvhi_transport_pcie.qpair_destroy(admin);
+	pcie_table.qpair_destroy(admin);
 	CU_ASSERT_EQUAL(fake.allocated, 0);
-	nvhi_transport_pcie.tctrlr_close(tctrlr);
+	pcie_table.tctrlr_close(tctrlr);
 	CU_ASSERT(fake.closed);
 	teardown();
 }

@@ -64,4 +64,7 @@ void fake_answer(uint16_t qid, uint16_t cid, uint16_t status);
 /* Answers the Create and Delete commands that were sent. How many. */
 int fake_serve(void);
 
+/* The driver, on a bus made of arrays. */
+extern const struct nvhi_transport pcie_table;
+
 #endif

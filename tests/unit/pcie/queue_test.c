@@ -37,7 +37,7 @@ static int ask(struct nvhi_qpair *qpair, struct asked *asked, uint8_t opc, uint8
 	asked->req.len = len;
 	asked->req.done = asked_done;
 	nvhi_iov_cursor_init(&asked->req.data, &asked->iov, len ? 1 : 0);
-	return nvhi_transport_pcie.submit(qpair, &asked->req);
+	return pcie_table.submit(qpair, &asked->req);
 }
 
 static int ask_flush(struct nvhi_qpair *qpair, struct asked *asked)
@@ -133,7 +133,7 @@ static void other_memory_waits_for_a_bounce_buffer_in_order(void)
 	io = pcie_io_queue(32);
 	for (int i = 0; i < 20; i++)
 		CU_ASSERT_EQUAL(
-			ask(io, &asked[i], NVH_OPC_READ, NVHI_DIR_TO_HOST, buffers[i], 4096), 0);
+			ask(io, &asked[i], NVH_OPC_READ, NVHI_DIR_TO_HOST, buffers[2 * i], 8192), 0);
 	for (int i = 0; i < 20; i++) {
 		uint8_t *place;
 
@@ -147,8 +147,8 @@ static void other_memory_waits_for_a_bounce_buffer_in_order(void)
 		fake_answer(1, nvh_le16_get(cmd.cid), 0);
 		pcie_run(1);
 		CU_ASSERT_EQUAL(asked[i].done, 1);
-		CU_ASSERT_EQUAL(buffers[i][0], i + 1);
-		CU_ASSERT_EQUAL(buffers[i][4095], i + 1);
+		CU_ASSERT_EQUAL(buffers[2 * i][0], i + 1);
+		CU_ASSERT_EQUAL(buffers[2 * i][4095], i + 1);
 	}
 	pcie_teardown();
 }
@@ -284,11 +284,11 @@ static void revoking_an_io_queue_waits_until_it_is_deleted(void)
 	io = pcie_io_queue(32);
 	for (int i = 0; i < 17; i++)
 		CU_ASSERT_EQUAL(
-			ask(io, &waiting[i], NVH_OPC_WRITE, NVHI_DIR_TO_CTRLR, buffers[i], 4096),
+			ask(io, &waiting[i], NVH_OPC_WRITE, NVHI_DIR_TO_CTRLR, buffers[2 * i], 8192),
 			0);
 	CU_ASSERT_EQUAL(ask_flush(io, &sent), 0);
 	pcie_run(1);
-	nvhi_transport_pcie.revoke(io);
+	pcie_table.revoke(io);
 	pcie_run(10);
 	CU_ASSERT_EQUAL(io_told.revoked, 0);
 	CU_ASSERT_EQUAL(sent.done, 0);
@@ -313,7 +313,7 @@ static void a_queue_that_cannot_be_deleted_stops_the_device(void)
 
 	pcie_setup_live();
 	io = pcie_io_queue(ENTRIES);
-	nvhi_transport_pcie.revoke(io);
+	pcie_table.revoke(io);
 	pcie_run(1);
 	CU_ASSERT_FATAL(fake_take(0, &cmd));
 	fake_answer(0, nvh_le16_get(cmd.cid), NVH_ST_INTERNAL);
@@ -330,7 +330,7 @@ static void a_delete_that_is_never_answered_stops_the_device(void)
 
 	pcie_setup_live();
 	io = pcie_io_queue(ENTRIES);
-	nvhi_transport_pcie.revoke(io);
+	pcie_table.revoke(io);
 	pcie_run(990);
 	CU_ASSERT_EQUAL(io_told.revoked, 0);
 	pcie_run(20);
@@ -348,7 +348,7 @@ static void revoking_the_admin_queue_waits_for_csts_rdy_to_clear(void)
 	CU_ASSERT_EQUAL(ask(admin, &asked, NVH_ADM_AER, NVHI_DIR_NONE, NULL, 0), 0);
 	pcie_run(1);
 	fake.stuck = true;
-	nvhi_transport_pcie.revoke(admin);
+	pcie_table.revoke(admin);
 	pcie_run(500);
 	CU_ASSERT_EQUAL(admin_told.revoked, 0);
 	CU_ASSERT_EQUAL(asked.done, 0);
@@ -364,7 +364,7 @@ static void a_device_that_never_stops_is_cut_off_the_bus(void)
 {
 	pcie_setup_live();
 	fake.stuck = true;
-	nvhi_transport_pcie.revoke(admin);
+	pcie_table.revoke(admin);
 	pcie_run(990);
 	CU_ASSERT_EQUAL(admin_told.revoked, 0);
 	CU_ASSERT(fake.master);
@@ -380,7 +380,7 @@ static void a_device_found_enabled_that_never_stops_is_refused(void)
 	fake.regs[NVH_REG_CC / 4] = NVH_CC_EN;
 	fake.regs[NVH_REG_CSTS / 4] = NVH_CSTS_RDY;
 	fake.stuck = true;
-	nvhi_transport_pcie.qpair_connect(admin);
+	pcie_table.qpair_connect(admin);
 	pcie_run(990);
 	CU_ASSERT_EQUAL(admin_told.connected, 0);
 	pcie_run(40);
@@ -396,10 +396,10 @@ static void revoking_while_a_queue_is_created_deletes_what_was_made(void)
 
 	pcie_setup_live();
 	opts.reactor = reactor;
-	CU_ASSERT_EQUAL_FATAL(nvhi_transport_pcie.qpair_create(tctrlr, &opts, &io), 0);
-	nvhi_transport_pcie.qpair_connect(io);
+	CU_ASSERT_EQUAL_FATAL(pcie_table.qpair_create(tctrlr, &opts, &io), 0);
+	pcie_table.qpair_connect(io);
 	pcie_run(1);
-	nvhi_transport_pcie.revoke(io);
+	pcie_table.revoke(io);
 	for (int i = 0; i < 4; i++) { /* create both, delete both */
 		CU_ASSERT_EQUAL(io_told.revoked, 0);
 		CU_ASSERT_EQUAL(fake_serve(), 1);
@@ -407,7 +407,7 @@ static void revoking_while_a_queue_is_created_deletes_what_was_made(void)
 	}
 	CU_ASSERT_EQUAL(io_told.revoked, 1);
 	CU_ASSERT_EQUAL(io_told.connected, 0);
-	nvhi_transport_pcie.qpair_destroy(io);
+	pcie_table.qpair_destroy(io);
 	pcie_teardown();
 }
 
@@ -419,8 +419,8 @@ static void a_refused_create_is_told_with_its_status(void)
 
 	pcie_setup_live();
 	opts.reactor = reactor;
-	CU_ASSERT_EQUAL_FATAL(nvhi_transport_pcie.qpair_create(tctrlr, &opts, &io), 0);
-	nvhi_transport_pcie.qpair_connect(io);
+	CU_ASSERT_EQUAL_FATAL(pcie_table.qpair_create(tctrlr, &opts, &io), 0);
+	pcie_table.qpair_connect(io);
 	pcie_run(1);
 	CU_ASSERT_FATAL(fake_take(0, &cmd));
 	CU_ASSERT_EQUAL(cmd.opc, NVH_ADM_CREATE_CQ);
@@ -429,10 +429,10 @@ static void a_refused_create_is_told_with_its_status(void)
 	CU_ASSERT_EQUAL(io_told.connected_err, -EREMOTEIO);
 	CU_ASSERT(io_told.has_cpl);
 	CU_ASSERT_EQUAL(nvh_cpl_code(&io_told.cpl), NVH_ST_INTERNAL);
-	nvhi_transport_pcie.revoke(io);
+	pcie_table.revoke(io);
 	pcie_run(1);
 	CU_ASSERT_EQUAL(io_told.revoked, 1);
-	nvhi_transport_pcie.qpair_destroy(io);
+	pcie_table.qpair_destroy(io);
 	pcie_teardown();
 }
 
@@ -476,7 +476,7 @@ static void registers_are_answered_at_the_end_of_the_turn(void)
 
 	reg_calls = 0;
 	pcie_setup_live();
-	nvhi_transport_pcie.reg_get(admin, &op);
+	pcie_table.reg_get(admin, &op);
 	CU_ASSERT_EQUAL(reg_calls, 0);
 	pcie_run(1);
 	CU_ASSERT_EQUAL(reg_calls, 1);
@@ -485,7 +485,7 @@ static void registers_are_answered_at_the_end_of_the_turn(void)
 	fake.gone = true;
 	op.size = 4;
 	op.offset = NVH_REG_CSTS;
-	nvhi_transport_pcie.reg_get(admin, &op);
+	pcie_table.reg_get(admin, &op);
 	pcie_run(1);
 	CU_ASSERT_EQUAL(reg_calls, 2);
 	CU_ASSERT_EQUAL(reg_err, -ENODEV);
@@ -505,13 +505,13 @@ static int open_and_close(void *arg)
 
 	(void)arg;
 	q.reactor = reactor;
-	err = nvhi_pcie_open(&nvhi_transport_pcie, &fake.bus, &opts, &other);
+	err = nvhi_pcie_open(&pcie_table, &fake.bus, &opts, &other);
 	if (err)
 		return err;
-	err = nvhi_transport_pcie.qpair_create(other, &q, &qpair);
+	err = pcie_table.qpair_create(other, &q, &qpair);
 	if (!err)
-		nvhi_transport_pcie.qpair_destroy(qpair);
-	nvhi_transport_pcie.tctrlr_close(other);
+		pcie_table.qpair_destroy(qpair);
+	pcie_table.tctrlr_close(other);
 	return err;
 }
 
@@ -522,16 +522,24 @@ static void every_failing_allocation_is_survived_without_a_leak(void)
 	pcie_teardown();
 }
 
-static void nothing_opens_where_no_controller_answers(void)
+static void nothing_connects_where_no_controller_answers(void)
 {
-	struct nvhi_tctrlr_opts opts = {.name = "nvh1", .connect_timeout_ms = 1000};
-	struct nvhi_tctrlr *other = NULL;
-
 	pcie_setup();
 	fake.gone = true;
-	CU_ASSERT_EQUAL(nvhi_pcie_open(&nvhi_transport_pcie, &fake.bus, &opts, &other), -ENODEV);
-	CU_ASSERT_PTR_NULL(other);
-	CU_ASSERT_EQUAL(nvhi_transport_pcie.tctrlr_open(&opts, &other), -ENODEV);
+	pcie_table.qpair_connect(admin);
+	pcie_run(1);
+	CU_ASSERT_EQUAL(admin_told.connected, 1);
+	CU_ASSERT_EQUAL(admin_told.connected_err, -ENODEV);
+	pcie_teardown();
+}
+
+static void a_controller_of_larger_pages_is_refused(void)
+{
+	pcie_setup();
+	fake.regs[NVH_REG_CAP / 4 + 1] |= 1u << 16; /* MPSMIN 1: 8 KiB */
+	pcie_table.qpair_connect(admin);
+	pcie_run(1);
+	CU_ASSERT_EQUAL(admin_told.connected_err, -EOPNOTSUPP);
 	pcie_teardown();
 }
 
@@ -559,4 +567,5 @@ NVH_UNIT_MAIN("pcie/queue", NVH_TEST(the_rings_wrap_with_their_phase_and_cids_do
 	      NVH_TEST(controller_fatal_status_ends_the_admin_queue),
 	      NVH_TEST(registers_are_answered_at_the_end_of_the_turn),
 	      NVH_TEST(every_failing_allocation_is_survived_without_a_leak),
-	      NVH_TEST(nothing_opens_where_no_controller_answers))
+	      NVH_TEST(nothing_connects_where_no_controller_answers),
+	      NVH_TEST(a_controller_of_larger_pages_is_refused))
