@@ -69,8 +69,9 @@ static void fence_free(struct nvhi_fence *fence)
 
 	nvhi_timer_cancel(fence->mp->home, &fence->timer);
 	nvhi_list_for_each_safe(range, next, &fence->ranges, link) {
+		nvhi_list_del(&range->link);
 		nvhi_ns_put(range->ns);
-		free(range);
+		nvhi_fence_range_put(range);
 	}
 	nvhi_list_del(&fence->link);
 	free(fence);

@@ -45,10 +45,11 @@ extern const char *const nvhi_proof_names[NVHI_PROOF_COUNT];
 extern uint64_t nvhi_proofs_used[NVHI_PROOF_COUNT]; /* atomic */
 
 /* What a command of unknown fate may still write. Made on the channel's reactor, given to home when
- * the association has ended, freed there when no channel knows it any more. */
+ * the association has ended, freed there when neither the fence nor any map has it any more. */
 struct nvhi_fence_range {
 	struct nvhi_list link; /* lane->unproven, then fence->ranges */
-	struct nvh_ns *ns;     /* referenced */
+	struct nvh_ns *ns;     /* referenced, until its fence is over */
+	uint32_t maps;	       /* that name it, and 1 for its fence; home's */
 	uint64_t lba, end;     /* equal: nothing that could be overwritten (a flush) */
 	uint64_t token;	       /* of the I/O: it does not wait for itself */
 	uint32_t wait;	       /* atomic: the I/O is repeated after the proof only */
@@ -118,6 +119,8 @@ void nvhi_fence_head_fini(struct nvh_ns *head);
 /* A channel joins or leaves its head. Home. */
 void nvhi_fence_channel_join(struct nvh_channel *channel);
 void nvhi_fence_channel_leave(struct nvh_channel *channel);
+/* Its fence, or a map, is done with it. */
+void nvhi_fence_range_put(struct nvhi_fence_range *range);
 /* Two of its ranges, or one and another fence's, overlap: their order is lost, so they wait. */
 void nvhi_fence_find_crossings(struct nvhi_fence *fence);
 

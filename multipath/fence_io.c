@@ -138,6 +138,7 @@ bool nvhi_fence_unproven(struct nvhi_io *io, struct nvhi_lane *lane, const struc
 		return true;
 	}
 	range->ns = channel->ns;
+	range->maps = 1;
 	nvhi_ns_get(range->ns);
 	range->lba = span.lba;
 	range->end = span.end;

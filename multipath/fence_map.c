@@ -56,6 +56,22 @@ static int fence_for_heads(const struct nvhi_fence *fence,
 
 /* ---- maps ---------------------------------------------------------------------------------------- */
 
+void nvhi_fence_range_put(struct nvhi_fence_range *range)
+{
+	if (--range->maps == 0)
+		free(range);
+}
+
+/* A head may stop to be concerned by a fence before its channels have looked at the last map that
+ * tells of it: the map keeps the ranges. */
+static void map_free(struct nvhi_fence_map *map)
+{
+	for (uint32_t i = 0; i < map->count; i++)
+		if (map->entries[i].range)
+			nvhi_fence_range_put(map->entries[i].range);
+	free(map);
+}
+
 static uint8_t fence_phase(const struct nvhi_fence *fence)
 {
 	switch (fence->state) {
@@ -77,6 +93,8 @@ static void map_add(struct nvhi_fence_map *map, const struct nvhi_fence *fence,
 	e->end = range ? range->end : UINT64_MAX;
 	e->token = range ? range->token : 0;
 	e->range = range;
+	if (range)
+		range->maps++;
 	e->phase = fence_phase(fence);
 	e->wait = range && __atomic_load_n(&range->wait, __ATOMIC_ACQUIRE);
 	map->holds += e->phase != NVHI_FENCE_CLEARED;
@@ -133,7 +151,7 @@ static void maps_free(struct nvh_ns *head)
 	map->older = NULL;
 	while ((map = older)) {
 		older = map->older;
-		free(map);
+		map_free(map);
 	}
 }
 
@@ -225,7 +243,7 @@ void nvhi_fence_head_fini(struct nvh_ns *head)
 		struct nvhi_fence_map *map = head->fence_map;
 
 		head->fence_map = map->older;
-		free(map);
+		map_free(map);
 	}
 }
 
