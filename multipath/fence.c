@@ -77,6 +77,18 @@ static void fence_free(struct nvhi_fence *fence)
 	free(fence);
 }
 
+void nvhi_fence_offer_failed(struct nvhi_fence *fence)
+{
+	struct nvhi_fence_range *range;
+	bool news = false;
+
+	nvhi_list_for_each(range, &fence->ranges, link)
+		news |= __atomic_fetch_and(&range->wait, ~NVHI_FENCE_WAIT_OFFER,
+					   __ATOMIC_ACQ_REL) == NVHI_FENCE_WAIT_OFFER;
+	if (news && fence->state == NVHI_FENCE_HOLDING)
+		fence_tell(fence);
+}
+
 /* The next step of a fence whose channels all know the last one. Returns whether it was taken. */
 static bool fence_step(struct nvhi_fence *fence)
 {

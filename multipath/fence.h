@@ -44,6 +44,10 @@ enum nvhi_proof {
 extern const char *const nvhi_proof_names[NVHI_PROOF_COUNT];
 extern uint64_t nvhi_proofs_used[NVHI_PROOF_COUNT]; /* atomic */
 
+/* Why an I/O of unknown fate waits for the proof. */
+#define NVHI_FENCE_WAIT_OFFER 1u /* the target offers one, so it should come soon */
+#define NVHI_FENCE_WAIT_ORDER 2u /* repeated at once it could do harm */
+
 /* What a command of unknown fate may still write. Made on the channel's reactor, given to home when
  * the association has ended, freed there when neither the fence nor any map has it any more. */
 struct nvhi_fence_range {
@@ -52,7 +56,7 @@ struct nvhi_fence_range {
 	uint32_t maps;	       /* that name it, and 1 for its fence; home's */
 	uint64_t lba, end;     /* equal: nothing that could be overwritten (a flush) */
 	uint64_t token;	       /* of the I/O: it does not wait for itself */
-	uint32_t wait;	       /* atomic: the I/O is repeated after the proof only */
+	uint32_t wait;	       /* atomic, NVHI_FENCE_WAIT_*: repeated after the proof only */
 	/* the channel's */
 	struct nvh_channel *channel;
 	struct nvhi_io *io; /* until released, or proven where it waits */
@@ -135,6 +139,8 @@ void nvhi_fence_ctrlr_live(struct nvhi_mp_ctrlr *mpc);
 void nvhi_fence_ctrlr_leaves(struct nvhi_mp_ctrlr *mpc);
 /* A channel has acknowledged, or has left. */
 void nvhi_fences_step(struct nvhi_mp *mp);
+/* The proof that was offered cannot be had: who waited for that alone goes on. */
+void nvhi_fence_offer_failed(struct nvhi_fence *fence);
 /* It is proven; `how` completes "fenced by ...". */
 void nvhi_fence_proven(struct nvhi_fence *fence, enum nvhi_proof proof, const char *how);
 /* Nothing is left to notify. */

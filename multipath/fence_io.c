@@ -106,14 +106,14 @@ static bool part_needs_fence(const struct nvhi_io *io, const struct nvhi_ioq_req
 /* A target that offers CCR or CQT is waited for; another one's write is repeated at once: its ghost
  * writes the same. Not so a deallocation, which is advice: repeated it may do nothing, and its ghost
  * zero what was read since. */
-static bool part_waits(const struct nvhi_io *io, const struct nvhi_lane *lane)
+static uint32_t part_waits(const struct nvhi_io *io, const struct nvhi_lane *lane)
 {
 	const struct nvhi_ctrlr_caps *caps = nvhi_ctrlr_caps(lane->ctrlr);
 
 	if (nvhi_ctrlr_opts(lane->ctrlr)->write_fence == NVHI_WRITE_FENCE_STRICT ||
 	    io->pub.op == NVH_IO_DEALLOCATE)
-		return true;
-	return caps->ccrl || caps->cqt_ms;
+		return NVHI_FENCE_WAIT_ORDER;
+	return caps->ccrl || caps->cqt_ms ? NVHI_FENCE_WAIT_OFFER : 0;
 }
 
 bool nvhi_fence_unproven(struct nvhi_io *io, struct nvhi_lane *lane, const struct nvhi_ioq_req *r)
@@ -295,7 +295,8 @@ static void channel_learn(struct nvh_channel *channel, const struct nvhi_fence_m
 		if (!e->range)
 			continue;
 		if (e->phase == NVHI_FENCE_HOLD && e->lba != e->end && channel_crosses(channel, e))
-			__atomic_store_n(&e->range->wait, 1, __ATOMIC_RELEASE);
+			__atomic_fetch_or(&e->range->wait, NVHI_FENCE_WAIT_ORDER,
+					  __ATOMIC_RELEASE);
 		if (e->range->channel == channel)
 			entry_learn(e);
 	}

@@ -215,9 +215,11 @@ void nvhi_fence_find_crossings(struct nvhi_fence *fence)
 			nvhi_list_for_each(b, &other->ranges, link) {
 				if (!ranges_cross(fence, a, other, b))
 					continue;
-				__atomic_store_n(&a->wait, 1, __ATOMIC_RELEASE);
+				__atomic_fetch_or(&a->wait, NVHI_FENCE_WAIT_ORDER,
+						  __ATOMIC_RELEASE);
 				if (other->state == NVHI_FENCE_PUBLISHING)
-					__atomic_store_n(&b->wait, 1, __ATOMIC_RELEASE);
+					__atomic_fetch_or(&b->wait, NVHI_FENCE_WAIT_ORDER,
+							  __ATOMIC_RELEASE);
 			}
 		}
 }

@@ -53,6 +53,10 @@ static void ccr_done(struct nvhi_ccr *ccr, enum nvhi_ccr_result result, const ch
 		nvhi_log(INFO, MPATH, "%s: cross-controller reset of controller %u via %s: %s",
 			 fence->name, fence->assoc.cntlid, fence->via_name, why);
 		nvhi_fence_seek(fence);
+		/* Refused by all that are there: a target that was restarted does not know the
+		 * controller. What is left is time, as with one that offers nothing. */
+		if (!fence->ccr.busy && !fence->assoc.cqt_ms)
+			nvhi_fence_offer_failed(fence);
 	} else {
 		snprintf(how, sizeof(how), "CCR%s via %s",
 			 result == NVHI_CCR_LOGGED ? " (its log)" : "", fence->via_name);

@@ -20,6 +20,8 @@ def main(env):
                      "--rw=randrw", "--bsrange=4k-64k",
                      "--ioengine=libaio", "--direct=1", "--iodepth=16", "--size=48m",
                      "--verify=crc32c", "--verify_fatal=1", "--verify_backlog=64",
+                     # Its next round must not overtake a command of the last that waits.
+                     "--serialize_overlap=1",
                      "--loops=100", f"--runtime={12 * SCALE}", "--time_based=1", cwd=env.dir,
                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     for _ in range(4):

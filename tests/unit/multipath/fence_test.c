@@ -142,6 +142,32 @@ static void without_an_offer_it_is_repeated_at_once_and_what_overlaps_waits(void
 	teardown(1);
 }
 
+static void what_waits_for_an_offer_that_failed_goes_on_and_what_waits_for_order_does_not(void)
+{
+	struct mpf_io io[3];
+	struct nvhi_fence *fence;
+
+	setup(NVHI_WRITE_FENCE_AUTO, 70, 1, 1);
+	submit(&io[0], NVH_IO_WRITE, 5, 1);
+	submit(&io[1], NVH_IO_DEALLOCATE, 20, 1);
+	mpf_lost(c[0]);
+	mpf_live(c[0]);
+	mpf_turns();
+	fence = nvhi_list_first(&mpf.mp.fences, struct nvhi_fence, link);
+	CU_ASSERT_EQUAL(io[0].calls, 0);
+	nvhi_fence_offer_failed(fence);
+	mpf_turns();
+	mpf_serve();
+	CU_ASSERT_EQUAL(io[0].calls, 1);
+	CU_ASSERT_EQUAL(io[1].calls, 0); /* a deallocation waits for the proof */
+	submit(&io[2], NVH_IO_WRITE, 5, 1);
+	mpf_serve();
+	CU_ASSERT_EQUAL(io[2].calls, 0); /* and so does what overlaps */
+	mpf_advance_ms(2 * KATO + 70);
+	finish(io, 3);
+	teardown(1);
+}
+
 static void what_is_no_write_is_repeated_at_once(void)
 {
 	static const uint8_t ops[] = {NVH_IO_READ, NVH_IO_VERIFY};
@@ -456,6 +482,7 @@ static void an_earlier_process_is_fenced_before_writes_go_out(void)
 NVH_UNIT_MAIN("multipath/fence", NVH_TEST(a_write_is_not_retried_before_the_fence),
 	      NVH_TEST(traffic_based_keep_alive_takes_a_third_kato_and_cqt_is_added),
 	      NVH_TEST(without_an_offer_it_is_repeated_at_once_and_what_overlaps_waits),
+	      NVH_TEST(what_waits_for_an_offer_that_failed_goes_on_and_what_waits_for_order_does_not),
 	      NVH_TEST(what_is_no_write_is_repeated_at_once),
 	      NVH_TEST(a_deallocation_waits_always),
 	      NVH_TEST(writes_that_overlap_lose_their_order_and_wait),
