@@ -29,7 +29,7 @@ struct nvhi_fsm tl_ctrlr_fsm = NVHI_FSM_INIT("ctrlr", ctrlr_state_names, ctrlr_e
 
 /* ---- birth ---------------------------------------------------------------------------------- */
 
-static uint64_t ctrlr_cap(const struct tl_transport_opts *opts)
+uint64_t tl_ctrlr_cap(const struct tl_transport_opts *opts)
 {
 	uint64_t cap = opts->max_queue_depth - 1;
 
@@ -66,7 +66,7 @@ int tl_ctrlr_create(struct tl_subsystem *ss, struct tl_qpair *admin, uint16_t cn
 	memcpy(ctrlr->crdt, ss->target->crdt, sizeof(ctrlr->crdt));
 	ctrlr->max_io_queues =
 		ctrlr->discovery ? 0 : admin->transport->opts.max_io_qpairs_per_ctrlr;
-	ctrlr->cap = ctrlr_cap(&admin->transport->opts);
+	ctrlr->cap = tl_ctrlr_cap(&admin->transport->opts);
 	ctrlr->aen_config = NVH_AEN_NS_ATTR | (ss->ana_reporting ? NVH_AEN_ANA : 0);
 	if (ctrlr->discovery)
 		ctrlr->aen_config = 0;

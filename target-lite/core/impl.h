@@ -94,6 +94,8 @@ void tl_io_fused_second(struct tl_request *req);
 
 extern struct nvhi_fsm tl_ctrlr_fsm;
 /* Management reactor. 0 or -ENOMEM; CNTLID is chosen by the caller. */
+/* CAP of a controller of this transport. */
+uint64_t tl_ctrlr_cap(const struct tl_transport_opts *opts);
 int tl_ctrlr_create(struct tl_subsystem *ss, struct tl_qpair *admin, uint16_t cntlid,
 		    struct tl_ctrlr **ret_ctrlr);
 /* Management reactor: the qpair has no command left and leaves its controller. */

@@ -1,0 +1,143 @@
+/*
+ * The client's memory: files that it sent, mapped, and found again by the device's addresses. A file
+ * must be a memfd that is sealed against shrinking, so that no access of ours meets its end; a map
+ * that requests or queues use goes when the last of them has let it go. The client's reactor.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "target-lite/vfio-user/impl.h"
+
+#ifndef HUGETLBFS_MAGIC
+#define HUGETLBFS_MAGIC 0x958458f6
+#endif
+
+static bool map_overlaps(const struct tl_vfu_map *map, uint64_t iova, uint64_t size)
+{
+	return map->base && iova < map->iova + map->size && map->iova < iova + size;
+}
+
+/* A file that cannot end under us: no hole of it can fail to be filled, no end come nearer. Seals first:
+ * only memory has them, and nothing else is asked of a file that may be anything. */
+static int map_check_file(struct tl_vfu_conn *conn, int fd, uint64_t end)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct statfs fs;
+	struct stat st;
+
+	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstatfs(fd, &fs) < 0 ||
+	    fs.f_type == HUGETLBFS_MAGIC) {
+		nvhi_log(INFO, TARGET,
+			 "%s: DMA_MAP: its memory is no memfd of ordinary pages sealed with "
+			 "F_SEAL_SHRINK",
+			 conn->name);
+		return EPERM;
+	}
+	if (fstat(fd, &st) < 0)
+		return errno;
+	return st.st_size < 0 || (uint64_t)st.st_size < end ? EINVAL : 0;
+}
+
+int tl_vfu_map(struct tl_vfu_conn *conn, const struct nvh_vfu_dma_map *map, int fd)
+{
+	const uint32_t both = NVH_VFU_DMA_READABLE | NVH_VFU_DMA_WRITABLE;
+	struct tl_vfu_map *slot = NULL;
+	uint64_t end;
+	void *base;
+	int err;
+
+	if (!map->size || (map->size | map->addr | map->offset) % TL_VFU_PAGE ||
+	    map->size > UINT64_MAX - map->addr || map->offset > INT64_MAX ||
+	    map->size > INT64_MAX - map->offset || (map->flags & both) != both)
+		return EINVAL;
+	if (map->size > TL_VFU_MAPPED_MAX - conn->mapped)
+		return ENOMEM;
+	for (uint32_t i = 0; i < TL_VFU_MAPS_MAX; i++) {
+		if (map_overlaps(&conn->maps[i], map->addr, map->size))
+			return EEXIST;
+		if (!conn->maps[i].base && !slot)
+			slot = &conn->maps[i];
+	}
+	if (!slot)
+		return ENOSPC;
+	end = map->offset + map->size;
+	err = map_check_file(conn, fd, end);
+	if (err)
+		return err;
+	base = mmap(NULL, map->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)map->offset);
+	if (base == MAP_FAILED)
+		return errno;
+	conn->mapped += map->size;
+	*slot = (struct tl_vfu_map){.iova = map->addr, .size = map->size, .base = base};
+	return 0;
+}
+
+static void map_free(struct tl_vfu_conn *conn, struct tl_vfu_map *map)
+{
+	conn->mapped -= map->size;
+	munmap(map->base, map->size);
+	memset(map, 0, sizeof(*map));
+}
+
+int tl_vfu_unmap(struct tl_vfu_conn *conn, const struct nvh_vfu_dma_unmap *unmap)
+{
+	for (uint32_t i = 0; i < TL_VFU_MAPS_MAX; i++) {
+		struct tl_vfu_map *map = &conn->maps[i];
+
+		if (!map->base || map->going || map->iova != unmap->addr ||
+		    map->size != unmap->size)
+			continue;
+		if (!map->users) {
+			map_free(conn, map);
+			return 0;
+		}
+		map->going = true;
+		map->reply = conn->rx.header.msg_id;
+		return -1;
+	}
+	return ENOENT;
+}
+
+void tl_vfu_unmap_all(struct tl_vfu_conn *conn)
+{
+	for (uint32_t i = 0; i < TL_VFU_MAPS_MAX; i++)
+		if (conn->maps[i].base)
+			map_free(conn, &conn->maps[i]);
+}
+
+uint8_t *tl_vfu_get(struct tl_vfu_conn *conn, uint64_t iova, uint64_t len,
+		    struct tl_vfu_map **ret_map)
+{
+	for (uint32_t i = 0; i < TL_VFU_MAPS_MAX; i++) {
+		struct tl_vfu_map *map = &conn->maps[i];
+
+		if (!map->base || map->going || iova < map->iova || iova - map->iova > map->size ||
+		    len > map->size - (iova - map->iova))
+			continue;
+		map->users++;
+		*ret_map = map;
+		return map->base + (iova - map->iova);
+	}
+	return NULL;
+}
+
+void tl_vfu_put(struct tl_vfu_conn *conn, struct tl_vfu_map *map)
+{
+	struct nvh_vfu_dma_unmap done = {.argsz = sizeof(done)};
+	struct iovec iov = {&done, sizeof(done)};
+	uint16_t reply = map->reply;
+
+	if (--map->users || !map->going)
+		return;
+	done.addr = map->iova;
+	done.size = map->size;
+	map_free(conn, map);
+	if (!conn->closed)
+		tl_vfu_reply(conn, reply, NVH_VFU_DMA_UNMAP, 0, &iov, 1, -1);
+}
