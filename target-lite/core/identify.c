@@ -121,10 +121,13 @@ static void identify_ctrlr(struct tl_request *req)
 
 static void identify_iocs_ctrlr(struct tl_request *req)
 {
+	const struct tl_subsystem *ss = tl_request_ctrlr(req)->subsystem;
 	struct nvh_id_iocs_nvm id;
 
 	memset(&id, 0, sizeof(id));
 	nvh_le32_put(&id.ver, nvh_vs(1, 0, 0));
+	id.wzsl = ss->wzsl;
+	nvh_le32_put(&id.dmrsl, ss->dmrsl);
 	tl_request_reply(req, &id, sizeof(id));
 }
 

@@ -150,6 +150,7 @@ static void io_write(struct tl_request *req)
 
 static void io_write_zeroes(struct tl_request *req)
 {
+	const struct tl_subsystem *ss = req->ns->subsystem;
 	unsigned int status;
 
 	if (!io_writable(req))
@@ -157,6 +158,8 @@ static void io_write_zeroes(struct tl_request *req)
 	status = tl_io_range(req->ns, io_slba(req), io_nlb(req));
 	if (!status && tl_cdw12(req) & NVH_RW_PRACT)
 		status = TL_DNR(NVH_ST_INVALID_PI);
+	if (!status && ss->wzsl && (uint64_t)io_nlb(req) << req->ns->block_shift > 4096ull << ss->wzsl)
+		status = TL_DNR(NVH_ST_INVALID_FIELD);
 	if (status) {
 		tl_request_complete(req, status);
 		return;

@@ -152,6 +152,7 @@ static void dsm_step(struct tl_request *req)
 void tl_io_dsm(struct tl_request *req)
 {
 	uint32_t count = (tl_cdw10(req) & NVH_DSM_NR_MASK) + 1;
+	uint32_t most = req->ns->subsystem->dmrsl;
 
 	if (req->dir != NVH_DATA_TO_CTRLR || req->xfer_len < count * sizeof(struct nvh_dsm_range)) {
 		tl_request_complete(req, TL_DNR(NVH_ST_SGL_INVALID_DATA_LEN));
@@ -161,6 +162,10 @@ void tl_io_dsm(struct tl_request *req)
 		const struct nvh_dsm_range *r = &dsm_ranges(req)[i];
 		uint32_t nlb = nvh_le32_get(r->nlb);
 
+		if (most && nlb > most) {
+			tl_request_complete(req, TL_DNR(NVH_ST_CMD_SIZE_LIMIT));
+			return;
+		}
 		if (nlb && tl_io_range(req->ns, nvh_le64_get(r->slba), nlb)) {
 			tl_request_complete(req, TL_DNR(NVH_ST_LBA_RANGE));
 			return;

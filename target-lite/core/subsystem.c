@@ -68,6 +68,8 @@ static int subsystem_check(struct tl_subsystem *ss, const struct tl_subsystem_op
 	ss->ana_reporting = opts->ana_reporting;
 	ss->ccr = opts->ccr;
 	ss->cqt_ms = opts->cqt_ms;
+	ss->dmrsl = opts->dmrsl;
+	ss->wzsl = opts->wzsl;
 	nvhi_list_init(&ss->ccrs);
 	return 0;
 }

@@ -145,6 +145,8 @@ struct tl_subsystem {
 	bool ana_reporting;
 	uint8_t ccr;		   /* enum tl_ccr_mode */
 	uint16_t cqt_ms;	   /* Command Quiesce Time; 0: not told */
+	uint32_t dmrsl;		   /* blocks a range of a deallocation may have; 0: no limit */
+	uint8_t wzsl;		   /* Write Zeroes: 4 KiB << wzsl at most; 0: no limit */
 	uint8_t next_ciu;
 	struct nvhi_list ccrs;	   /* struct tl_ccr */
 	struct tl_ccr_gone gone[TL_CCR_GONE]; /* the last ones */
@@ -185,6 +187,8 @@ struct tl_subsystem_opts {
 	enum tl_ccr_mode ccr;
 	uint16_t cqt_ms; /* held commands of a controller that ended die so long after it; 0: not
 			  * told, and half its KATO */
+	uint32_t dmrsl;		 /* blocks a range of a deallocation; 0: no limit */
+	uint8_t wzsl;		 /* Write Zeroes: 4 KiB << wzsl; 0: no limit */
 	uint16_t min_cntlid, max_cntlid; /* 0: 1 and 0xffef */
 };
 

@@ -47,8 +47,10 @@ static const struct nvhi_json_field create_fields[] = {
 				"(later), or not (off)"),
 	NVHI_JSON_FIELD(create_subsystem, command_quiesce_time, U16,
 			.help = "CQT in ms (0: not told)"),
-	NVHI_JSON_FIELD(create_subsystem, dmrsl, U32, .help = "only 0"),
-	NVHI_JSON_FIELD(create_subsystem, wzsl, U8, .help = "only 0"),
+	NVHI_JSON_FIELD(create_subsystem, dmrsl, U32,
+			.help = "blocks a range of a deallocation may have (0: no limit)"),
+	NVHI_JSON_FIELD(create_subsystem, wzsl, U8, .max = 20,
+			.help = "Write Zeroes: 4 KiB << wzsl at most (0: no limit)"),
 	NVHI_JSON_FIELD(create_subsystem, passthrough, BOOL, .help = "only false"),
 	NVHI_JSON_FIELD(create_subsystem, enable_nssr, BOOL, .help = "only false"),
 	NVHI_JSON_END,
@@ -58,8 +60,6 @@ static const struct nvhi_json_field create_fields[] = {
 static int check_create(struct nvhi_rpc_call *call, const struct create_subsystem *p)
 {
 	const char *lacking = p->admin_label && p->admin_label[0] ? "admin_label"
-			      : p->dmrsl                          ? "dmrsl"
-			      : p->wzsl                           ? "wzsl"
 			      : p->passthrough                    ? "passthrough"
 			      : p->enable_nssr                    ? "enable_nssr"
 								  : NULL;
@@ -166,6 +166,8 @@ static void nvmf_create_subsystem(struct nvhi_rpc_call *call)
 					 .ana_reporting = p.ana_reporting,
 					 .ccr = ccr,
 					 .cqt_ms = p.command_quiesce_time,
+					 .dmrsl = p.dmrsl,
+					 .wzsl = p.wzsl,
 					 .min_cntlid = p.min_cntlid,
 					 .max_cntlid = p.max_cntlid,
 				 },
@@ -280,8 +282,8 @@ static struct json_object *subsystem_object(const struct tl_subsystem *ss)
 	failed |= nvhi_json_add_bool(object, "passthrough", false);
 	failed |= nvhi_json_add_u64(object, "min_cntlid", ss->min_cntlid);
 	failed |= nvhi_json_add_u64(object, "max_cntlid", ss->max_cntlid);
-	failed |= nvhi_json_add_u64(object, "dmrsl", 0);
-	failed |= nvhi_json_add_u64(object, "wzsl", 0);
+	failed |= nvhi_json_add_u64(object, "dmrsl", ss->dmrsl);
+	failed |= nvhi_json_add_u64(object, "wzsl", ss->wzsl);
 	failed |= nvhi_json_add(object, "namespaces", namespaces(ss));
 	return tl_rpc_built(object, failed);
 }
@@ -336,6 +338,10 @@ static int create_config(const struct tl_subsystem *ss, struct json_object *conf
 					       ccr_modes[ss->ccr]);
 	if (ss->cqt_ms)
 		failed |= nvhi_json_add_u64(params, "command_quiesce_time", ss->cqt_ms);
+	if (ss->dmrsl)
+		failed |= nvhi_json_add_u64(params, "dmrsl", ss->dmrsl);
+	if (ss->wzsl)
+		failed |= nvhi_json_add_u64(params, "wzsl", ss->wzsl);
 	return failed | tl_rpc_config_add(config, "nvmf_create_subsystem", params);
 }
 

@@ -46,19 +46,70 @@ static void print_table(const struct table *t)
 {
 	const struct nvhi_fsm *fsm = t->fsm;
 	unsigned int legal = 0, taken = 0;
+	uint64_t rarest = UINT64_MAX;
+	uint32_t rarest_from = 0, rarest_to = 0;
 
 	for (uint32_t from = 0; from < fsm->states; from++)
 		for (uint32_t to = 0; to < fsm->states; to++) {
-			legal += nvhi_fsm_legal(fsm, from, to);
-			taken += t->taken[from * fsm->states + to] > 0;
+			uint64_t times = t->taken[from * fsm->states + to];
+
+			if (!nvhi_fsm_legal(fsm, from, to))
+				continue;
+			legal++;
+			taken += times > 0;
+			if (times >= rarest)
+				continue;
+			rarest = times;
+			rarest_from = from;
+			rarest_to = to;
 		}
-	printf("edges   %-6s %-9s %u of %u taken", t->side, fsm->name, taken, legal);
+	printf("edges   %-6s %-12s %u of %u taken; the rarest %s -> %s %llu times", t->side,
+	       fsm->name, taken, legal, fsm->state_names[rarest_from], fsm->state_names[rarest_to],
+	       (unsigned long long)rarest);
 	for (uint32_t from = 0; from < fsm->states; from++)
 		for (uint32_t to = 0; to < fsm->states; to++)
 			if (nvhi_fsm_legal(fsm, from, to) && !t->taken[from * fsm->states + to])
 				printf("%s %s -> %s", taken++ < legal ? ", never:" : ",",
 				       fsm->state_names[from], fsm->state_names[to]);
 	putchar('\n');
+}
+
+static bool lacks_fault(const char *name, uint64_t struck, uint64_t least)
+{
+	if (struck >= least)
+		return false;
+	printf("FAIL   the fault \"%s\" struck %llu times, not %llu\n", name,
+	       (unsigned long long)struck, (unsigned long long)least);
+	return true;
+}
+
+static bool lacks_edge(const struct table *t)
+{
+	const struct nvhi_fsm *fsm = t->fsm;
+	bool lacks = false;
+
+	for (uint32_t from = 0; from < fsm->states; from++)
+		for (uint32_t to = 0; to < fsm->states; to++) {
+			if (!nvhi_fsm_legal(fsm, from, to) || t->taken[from * fsm->states + to])
+				continue;
+			printf("FAIL   %s %s: no world took %s -> %s\n", t->side, fsm->name,
+			       fsm->state_names[from], fsm->state_names[to]);
+			lacks = true;
+		}
+	return lacks;
+}
+
+bool sim_coverage_lacks(uint64_t least)
+{
+	bool lacks = false;
+
+	for (size_t i = 0; i < NVHI_ARRAY_SIZE(tables); i++)
+		lacks |= lacks_edge(&tables[i]);
+	for (int i = 0; i < SIM_FAULT_COUNT; i++)
+		lacks |= lacks_fault(sim_fault_names[i], sim_counts.faults[i], least);
+	for (int i = 0; tl_fault_kind_names[i]; i++)
+		lacks |= lacks_fault(tl_fault_kind_names[i], sim_counts.rig[i], least);
+	return lacks;
 }
 
 static void print_ios(void)

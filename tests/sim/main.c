@@ -24,6 +24,12 @@
 #include "tests/sim/coverage.h"
 #include "tests/sim/world.h"
 
+/* So many worlds must have been through everything. */
+#define SEEDS_FOR_ALL 10000
+/* A mutant is to be caught so often, in so many times the worlds at most. */
+#define MUTANT_CAUGHT 3
+#define MUTANT_MORE   20
+
 #define SEEDS_DEFAULT 300
 #define TWICE         20 /* seeds run a second time for the same hash */
 
@@ -153,7 +159,9 @@ static int run_many(uint64_t first, uint64_t seeds, const char *regressions)
 		run_seed(first + i, i <= TWICE);
 	took = seconds() - start;
 	sim_coverage_print();
-	if (sim_coverage_proofs(seeds >= 10000 ? 100 : 0))
+	if (sim_coverage_proofs(seeds >= SEEDS_FOR_ALL ? 100 : 0))
+		failed++;
+	if (seeds >= SEEDS_FOR_ALL && sim_coverage_lacks(100))
 		failed++;
 	printf("worlds  %llu in %.1f s: %.0f a second, %.0f turns each\n",
 	       (unsigned long long)seeds, took, (double)seeds / took,
@@ -272,7 +280,9 @@ static void run_mutant(enum sim_mutant mutant, uint64_t seeds)
 	if (hold)
 		sim_cell_parse(mutant_cell(mutant));
 
-	for (uint64_t seed = 1; seed <= seeds; seed++) {
+	/* Some bugs strike in few worlds. */
+	for (uint64_t seed = 1;
+	     seed <= seeds || (caught < MUTANT_CAUGHT && seed <= MUTANT_MORE * seeds); seed++) {
 		sim_world_run(seed, false, mutant, hold);
 		struck += sim.mutations > 0;
 		if (sim.failed && sim.mutations) {

@@ -87,6 +87,8 @@ void sim_node_boot(struct sim_node *node)
 	topts.tbkas = node->index & 1;
 	sopts.cqt_ms = node->cqt_ms;
 	sopts.ccr = node->ccr;
+	sopts.dmrsl = node->dmrsl;
+	sopts.wzsl = node->wzsl;
 	err = tl_target_create(&topts, node->reactors, node->nr_reactors, &node->target);
 	if (!err)
 		err = tl_tcp_create(node->target, &node->topts, &sim_net.net, &transport);

@@ -34,6 +34,8 @@ struct sim_node {
 	bool ana;
 	enum tl_ccr_mode ccr;
 	uint16_t cqt_ms;
+	uint32_t dmrsl; /* what a deallocation and Write Zeroes may do at once */
+	uint8_t wzsl;
 	enum tl_ana_state ana_state[SIM_LINKS];
 	bool listening[SIM_LINKS];
 };

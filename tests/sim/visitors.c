@@ -1,6 +1,6 @@
 /*
- * Who else comes to the targets: strangers that talk nonsense, or nothing at all, and go; and the
- * host as a discovery controller's client. They must disturb nobody and leave nothing behind. Drawn
+ * Who else comes to the targets: strangers that talk nonsense, or nothing at all, and go; queue pairs
+ * taken back before they connect; and the host as a discovery controller's client. They must disturb nobody and leave nothing behind. Drawn
  * apart from all other numbers, as rig.c.
  */
 #include <arpa/inet.h>
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/spec/nvme_tcp.h"
+#include "fabric/tcp/tcp.h"
 #include "host/api/host.h"
 #include "tests/sim/world.h"
 
@@ -19,7 +20,7 @@ struct stranger {
 };
 
 static struct {
-	struct sim_rng rng;
+	struct sim_rng rng, timid;
 	bool wanted, stopped;
 	struct stranger stranger;
 	struct nvh_ctrlr *discovery;
@@ -28,6 +29,51 @@ static struct {
 bool sim_visitors_wanted(void)
 {
 	return visitors.wanted;
+}
+
+/* ---- a queue pair that is taken back before it has begun --------------------------------------
+ */
+
+static void timid_revoked(struct nvhi_qpair *qpair)
+{
+	struct nvhi_tctrlr *tctrlr = qpair->tctrlr;
+
+	nvhi_transport_tcp.qpair_destroy(qpair);
+	nvhi_transport_tcp.tctrlr_close(tctrlr);
+}
+
+static void timid_connected(struct nvhi_qpair *qpair, int err, const struct nvh_cpl *cpl)
+{
+	(void)cpl;
+	sim_fail("%s: connected (%d), and nobody asked for it", qpair->name, err);
+}
+
+static void timid_lost(struct nvhi_qpair *qpair, int err, const char *why)
+{
+	sim_fail("%s: lost (%d: %s), and it was never there", qpair->name, err, why);
+}
+
+static void timid_comes(void)
+{
+	static const struct nvhi_qpair_events events = {
+		.connected = timid_connected, .lost = timid_lost, .revoked = timid_revoked};
+	struct nvhi_tctrlr_opts opts = {.addr.trtype = NVH_TRTYPE_TCP,
+					.tos = -1,
+					.connect_timeout_ms = 1000,
+					.net = &sim_net.net,
+					.name = "timid"};
+	struct nvhi_qpair_opts qopts = {
+		.reactor = sim_world.world, .entries = 32, .events = &events};
+	struct nvhi_tctrlr *tctrlr;
+	struct nvhi_qpair *qpair;
+
+	if (nvhi_transport_tcp.tctrlr_open(&opts, &tctrlr))
+		return;
+	if (nvhi_transport_tcp.qpair_create(tctrlr, &qopts, &qpair)) {
+		nvhi_transport_tcp.tctrlr_close(tctrlr);
+		return;
+	}
+	nvhi_transport_tcp.revoke(qpair);
 }
 
 /* ---- strangers --------------------------------------------------------------------------------
@@ -108,6 +154,8 @@ static void stranger_timer(struct nvhi_timer *timer)
 		stranger_leaves(s);
 	else
 		stranger_comes(s);
+	if (sim_chance(&visitors.timid, 6))
+		timid_comes();
 	nvhi_timer_arm(sim_world.world, timer, sim_between(&visitors.rng, 1, 600) * SIM_MS);
 }
 
@@ -142,6 +190,7 @@ void sim_visitors_draw(void)
 {
 	memset(&visitors, 0, sizeof(visitors));
 	visitors.rng.state = sim.seed ^ 0x715;
+	visitors.timid.state = sim.seed ^ 0x716;
 	visitors.wanted = sim_chance(&visitors.rng, 20);
 	visitors.stranger.timer.fn = stranger_timer;
 }

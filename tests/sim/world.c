@@ -170,6 +170,15 @@ static void draw_offer(struct sim_node *node)
 	node->cqt_ms = sim_chance(&own, 30) ? (uint16_t)sim_between(&own, 1, 500) : 0;
 }
 
+/* How much it does with one command; by numbers of its own. */
+static void draw_limits(struct sim_node *node)
+{
+	struct sim_rng own = {.state = sim.seed ^ 0x11717 ^ node->index};
+
+	node->dmrsl = sim_chance(&own, 30) ? (uint32_t)sim_between(&own, 1, 4) : 0;
+	node->wzsl = sim_chance(&own, 30);
+}
+
 static void draw_nodes(void)
 {
 	struct sim_rng *rng = sim_rng(SIM_RNG_WORLD);
@@ -183,6 +192,7 @@ static void draw_nodes(void)
 		node->index = i;
 		node->ana = ana;
 		draw_offer(node);
+		draw_limits(node);
 		node->nr_reactors = DRAW(1, 2);
 		for (uint32_t r = 0; r < node->nr_reactors; r++)
 			node->reactors[r] = sim_reactor_create("target");

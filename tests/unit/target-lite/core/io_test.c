@@ -237,6 +237,31 @@ static void deallocated_ranges_read_as_zeroes(void)
 	io_teardown(true);
 }
 
+static void deallocations_and_zeroes_obey_the_limits_told(void)
+{
+	struct tt_cmd *cmd;
+	struct nvh_dsm_range range;
+
+	io_setup(true);
+	tt_subsystem()->dmrsl = 16;
+	tt_subsystem()->wzsl = 1; /* 8 KiB */
+	cmd = tt_cmd(NVH_ADM_IDENTIFY, 0);
+	tt_cmd_dw(cmd, 10, NVH_CNS_IOCS_CTRLR);
+	tt_cmd_data(cmd, 4096);
+	CU_ASSERT_EQUAL(tt_status(admin, cmd), 0);
+	CU_ASSERT_EQUAL(nvh_le32_get(((struct nvh_id_iocs_nvm *)cmd->data)->dmrsl), 16);
+	CU_ASSERT_EQUAL(((struct nvh_id_iocs_nvm *)cmd->data)->wzsl, 1);
+	tt_cmd_free(cmd);
+	memset(&range, 0, sizeof(range));
+	nvh_le32_put(&range.nlb, 16);
+	CU_ASSERT_EQUAL(io_dsm(1, &range, 1, NVH_DSM_AD, 16), 0);
+	nvh_le32_put(&range.nlb, 17);
+	CU_ASSERT_EQUAL(io_dsm(1, &range, 1, NVH_DSM_AD, 16), NVH_ST_CMD_SIZE_LIMIT);
+	CU_ASSERT_EQUAL(io_simple(NVH_OPC_WRITE_ZEROES, 1, 0, 16, 0), 0);
+	CU_ASSERT_EQUAL(io_simple(NVH_OPC_WRITE_ZEROES, 1, 0, 17, 0), NVH_ST_INVALID_FIELD);
+	io_teardown(true);
+}
+
 static void compare_tells_equal_from_different(void)
 {
 	io_setup(true);
@@ -479,6 +504,7 @@ NVH_UNIT_MAIN("target-lite/core/io", NVH_TEST(what_was_written_is_read),
 	      NVH_TEST(a_buffer_that_does_not_fit_the_blocks_is_refused),
 	      NVH_TEST(zeroes_are_zeroes_whatever_was_there),
 	      NVH_TEST(deallocated_ranges_read_as_zeroes),
+	      NVH_TEST(deallocations_and_zeroes_obey_the_limits_told),
 	      NVH_TEST(compare_tells_equal_from_different),
 	      NVH_TEST(compare_and_write_writes_only_when_equal),
 	      NVH_TEST(half_a_fused_pair_is_aborted), NVH_TEST(copy_gathers_its_ranges),
