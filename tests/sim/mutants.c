@@ -142,8 +142,12 @@ static struct {
 
 static void **hedged_to(const struct nvhi_hedge_slot *slot)
 {
+	static uint64_t of_seed;
 	size_t i = (uintptr_t)slot / 8 % NVHI_ARRAY_SIZE(hedged);
 
+	if (of_seed != sim.seed) /* slots of another world */
+		memset(hedged, 0, sizeof(hedged));
+	of_seed = sim.seed;
 	while (hedged[i].slot && hedged[i].slot != slot)
 		i = (i + 1) % NVHI_ARRAY_SIZE(hedged);
 	hedged[i].slot = slot;
