@@ -125,12 +125,3 @@ int nvhi_connect_result(const struct nvhi_qpair *qpair, const struct nvh_cpl *cp
 		return -EPROTO;
 	}
 }
-
-void nvhi_disconnect_build(struct nvh_cmd *cmd)
-{
-	struct nvh_fab_disconnect_cmd *disconnect = (struct nvh_fab_disconnect_cmd *)cmd;
-
-	memset(cmd, 0, sizeof(*cmd));
-	disconnect->opc = NVH_ADM_FABRICS;
-	disconnect->fctype = NVH_FCTYPE_DISCONNECT;
-}

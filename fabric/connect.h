@@ -26,7 +26,4 @@ void nvhi_connect_build(const struct nvhi_qpair *qpair, struct nvh_cmd *cmd,
 int nvhi_connect_result(const struct nvhi_qpair *qpair, const struct nvh_cpl *cpl, char *text,
 			size_t len);
 
-/* The Disconnect command, which ends the I/O queue it is sent on (needs OFCS bit 0). */
-void nvhi_disconnect_build(struct nvh_cmd *cmd);
-
 #endif

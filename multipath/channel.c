@@ -89,7 +89,10 @@ void nvhi_lane_refresh(struct nvhi_lane *lane)
 	lane->rank = rank;
 	nvhi_channel_count_usable(channel);
 	if (!usable) {
-		nvhi_failover_lane_lost(lane, live ? "path not accessible" : "connection lost");
+		nvhi_failover_lane_lost(lane, live ? "path not accessible"
+					 : nvhi_ioq_state(lane->ioq) == NVHI_IOQ_LEAVING
+						 ? "a command is stuck: its queue is reconnected"
+						 : "connection lost");
 		return;
 	}
 	lane_learn_limits(lane);

@@ -147,7 +147,8 @@ static void part_failed(struct nvhi_io *io, struct nvhi_lane *lane, const struct
 	uint32_t delay_ms = 0;
 	enum nvhi_verdict verdict = nvhi_classify(&outcome, &delay_ms);
 
-	if (err && r->req.sent && nvhi_fence_unproven(io, lane, r) && lane->usable)
+	if (err && r->req.sent && !nvhi_ioq_is_settled(lane->ioq) &&
+	    nvhi_fence_unproven(io, lane, r) && lane->usable)
 		nvhi_ioq_give_up(lane->ioq, err, "a write was not answered");
 	if (err || nvh_cpl_is_error(cpl))
 		__atomic_store_n(&lane->errors, lane->errors + 1, __ATOMIC_RELAXED);

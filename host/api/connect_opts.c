@@ -25,6 +25,7 @@ void nvh_connect_opts_init(struct nvh_connect_opts *opts, size_t size)
 		.io_timeout_ms = 30000,
 		.admin_timeout_ms = 10000,
 		.tos = -1,
+		.suspect_tmo_ms = 100,
 	};
 
 	memset(opts, 0, size);
@@ -66,6 +67,8 @@ static int opts_numbers(const struct nvh_connect_opts *o, char *errbuf, size_t e
 		return refuse("tos %d: not in 0-255", o->tos);
 	if (o->connect_timeout_ms < 1)
 		return refuse("connect timeout %u ms: at least 1", o->connect_timeout_ms);
+	if (o->suspect_tmo_ms > 60000)
+		return refuse("suspect-tmo %u ms: at most 60000", o->suspect_tmo_ms);
 	if (o->admin_timeout_ms < 1)
 		return refuse("admin timeout %u ms: at least 1", o->admin_timeout_ms);
 	return 0;
@@ -217,6 +220,7 @@ int nvhi_api_connect_opts(struct nvh_host *host, const struct nvh_connect_opts *
 	in.fast_io_fail_tmo_s = o.fast_io_fail_tmo_s;
 	in.io_timeout_ms = o.io_timeout_ms;
 	in.admin_timeout_ms = o.admin_timeout_ms;
+	in.suspect_ms = o.suspect_tmo_ms;
 	in.no_retry = o.no_retry;
 	in.seed = ++host->seed;
 	*ret_inner = in;

@@ -60,6 +60,7 @@ void nvh_ctrlr_info(const struct nvh_ctrlr *ctrlr, struct nvh_ctrlr_info *ret_in
 	info.keep_alive_tmo_ms = caps->kato_ms;
 	info.max_transfer = caps->max_transfer;
 	info.reconnects = nvhi_ctrlr_reconnects(ctrlr->inner);
+	info.queue_reconnects = nvhi_ctrlr_rejoins(ctrlr->inner);
 	info.last_error = error->err;
 	snprintf(info.last_message, sizeof(info.last_message), "%s", error->message);
 	info.hdr_digest = opts->transport.hdr_digest;

@@ -35,6 +35,8 @@ static void worst_ctrlr(struct worst *w, const struct nvhi_ctrlr *ctrlr)
 	uint64_t proof;
 
 	nvhi_ctrlr_bounds(ctrlr, &b);
+	if (b.left_ns >= w->bounds.left_ns)
+		w->bounds.left_by = b.left_by;
 	if (b.silent_ns >= w->bounds.silent_ns)
 		w->bounds.silent_by = b.silent_by;
 	w->bounds.left_ns = later(w->bounds.left_ns, b.left_ns);
@@ -57,7 +59,7 @@ static void worst_ctrlr(struct worst *w, const struct nvhi_ctrlr *ctrlr)
 static bool worst_of(struct nvh_host *host, const char *subnqn, struct worst *ret_worst)
 {
 	struct nvhi_mp_subsys *subsys = nvhi_mp_subsys_find(&host->mp, subnqn);
-	struct worst w = {.bounds.silent_by = ""};
+	struct worst w = {.bounds.silent_by = "", .bounds.left_by = ""};
 	const struct nvhi_mp_ctrlr *mpc;
 	const struct nvh_ns *ns;
 
@@ -90,7 +92,7 @@ static void fate_reset(struct nvh_fate *f, const struct worst *w)
 static void fate_silent(struct nvh_fate *f, const struct worst *w)
 {
 	f->failure = "silent path";
-	f->noticed_by = "the queue's silence and a probe, while another path answers";
+	f->noticed_by = w->bounds.left_by;
 	fate_of_loss(f, w, w->bounds.left_ns);
 	f->alone_ns = sum(w->bounds.silent_ns, w->no_path);
 }
@@ -98,7 +100,7 @@ static void fate_silent(struct nvh_fate *f, const struct worst *w)
 static void fate_stuck(struct nvh_fate *f, const struct worst *w)
 {
 	f->failure = "stuck command";
-	f->noticed_by = "io-timeout, then its Abort";
+	f->noticed_by = "io-timeout, its Abort, the Disconnect of its queue";
 	fate_of_loss(f, w, w->bounds.stuck_ns);
 	f->noticed_ns = w->bounds.aborted_ns;
 }

@@ -53,6 +53,13 @@
 			   "controller loss timeout period in seconds (default 600, -1: never)"),  \
 		NVC_NUMBER("fast_io_fail_tmo", 0, INT, &(p).fast_io_fail_tmo,                      \
 			   "fail I/O after so many seconds without a path (default -1: off)"),     \
+		NVC_NUMBER("io-timeout", 0, SECONDS, &(p).io_timeout,                              \
+			   "abort a command that is not answered for so long (default 30)"),       \
+		NVC_NUMBER("suspect-tmo", 0, SECONDS, &(p).suspect_tmo,                            \
+			   "doubt and probe a path that is silent for so long (default 0.1, more " \
+			   "where answers usually take longer)"),                                  \
+		NVC_FLAG("no-fast-detect", 0, &(p).no_fast_detect,                                 \
+			 "leave a silent path by keep-alive and io-timeout alone"),                \
 		NVC_NUMBER("tos", 'T', INT, &(p).tos, "type of service"),                          \
 		NVC_FLAG("duplicate-connect", 'D', &(p).duplicate_connect,                         \
 			 "allow duplicate connections between same transport host and subsystem "  \

@@ -31,6 +31,8 @@ static void abort_done(struct nvhi_admin *admin, int err, const struct nvh_cpl *
 			 nvh_cpl_is_error(cpl) ? nvh_status_text(nvh_cpl_sct(cpl), nvh_cpl_sc(cpl))
 			 : nvh_le32_get(cpl->dw0) & NVH_ABORT_NOT_ABORTED ? "not aborted"
 									  : "aborted");
+	if (!err)
+		nvhi_probe_heard(ctrlr, admin->req.submit_ns);
 	if (!err && !nvhi_ctrlr_is_ending(ctrlr))
 		abort_next(ctrlr);
 }

@@ -24,6 +24,7 @@ void nvhi_ctrlr_opts_init(struct nvhi_ctrlr_opts *opts)
 	opts->fast_io_fail_tmo_s = -1;
 	opts->io_timeout_ms = 30000;
 	opts->admin_timeout_ms = 10000;
+	opts->suspect_ms = 100;
 	opts->seed = 1;
 }
 
@@ -291,6 +292,11 @@ struct nvhi_ioq *nvhi_ctrlr_ioq(const struct nvhi_ctrlr *ctrlr, const struct nvh
 		if (ctrlr->reactors[i] == reactor)
 			return &ctrlr->ioqs[i];
 	return NULL;
+}
+
+uint64_t nvhi_ctrlr_rejoins(const struct nvhi_ctrlr *ctrlr)
+{
+	return __atomic_load_n(&ctrlr->rejoins, __ATOMIC_RELAXED);
 }
 
 uint64_t nvhi_ctrlr_reconnects(const struct nvhi_ctrlr *ctrlr)

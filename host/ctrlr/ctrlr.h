@@ -126,6 +126,7 @@ struct nvhi_ctrlr_opts {
 	int ctrl_loss_tmo_s;    /* -1: for ever; 0: do not reconnect */
 	int fast_io_fail_tmo_s; /* -1: off */
 	uint32_t io_timeout_ms, admin_timeout_ms;
+	uint32_t suspect_ms; /* a queue that is silent for so long is in doubt; 0: never */
 	bool no_retry; /* the first attempt decides */
 	uint8_t write_fence; /* enum nvhi_write_fence */
 	uint64_t seed; /* of the jitter */
@@ -250,6 +251,8 @@ bool nvhi_ctrlr_is_associated(const struct nvhi_ctrlr *ctrlr);
 bool nvhi_ctrlr_was_disabled(const struct nvhi_ctrlr *ctrlr);
 /* How often it came back, and the last loss or failure (err 0: none yet). */
 uint64_t nvhi_ctrlr_reconnects(const struct nvhi_ctrlr *ctrlr);
+/* How often one of its I/O queues was left for a stuck command and connected again (ioq_rejoin.c). */
+uint64_t nvhi_ctrlr_rejoins(const struct nvhi_ctrlr *ctrlr);
 const struct nvhi_ctrlr_error *nvhi_ctrlr_last_error(const struct nvhi_ctrlr *ctrlr);
 /* When the next attempt begins (RECONNECT_WAIT) and when the controller is given up, in the
  * reactor's time; NVHI_NEVER where it does not apply. */
@@ -266,6 +269,7 @@ enum nvhi_probe_answer nvhi_ctrlr_probed(const struct nvhi_ctrlr *ctrlr, uint64_
 /* How long, at most, with its options and what it told; NVHI_NEVER: nothing bounds it (bounds.c). */
 struct nvhi_ctrlr_bounds {
 	uint64_t left_ns;	 /* a path that answers nothing any more, I/O out, is left for another */
+	const char *left_by;	 /* by what; static text */
 	uint64_t silent_ns;	 /* ... is given up where there is no other */
 	const char *silent_by;	 /* by what; static text */
 	uint64_t aborted_ns;	 /* a command that is stuck is aborted ... */

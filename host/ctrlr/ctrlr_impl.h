@@ -11,7 +11,8 @@
  *	keepalive.c, aer.c, admin.c, abort.c, log_page.c
  *	ana.c, ana_parse.c	asymmetric namespace access
  *	ns_scan.c, ns_parse.c	namespaces
- *	queues.c	the home side of the I/O queues; ioq*.c their reactors' side
+ *	queues.c	the home side of the I/O queues; ioq*.c their reactors' side, ioq_rejoin.c
+ *			leaving one of them alone
  *	ccr.c, ccr_parse.c	resets of other controllers
  *	reconnect.c	back-off, ctrl-loss and fast-io-fail
  */
@@ -199,6 +200,7 @@ struct nvhi_ctrlr {
 	uint32_t attempts; /* since it last stayed up */
 	uint64_t live_since;
 	uint64_t reconnects;
+	uint64_t rejoins; /* queues that were left and came back; atomic */
 	bool was_live;
 	bool reconnect_now;            /* without back-off: a reset that was asked for */
 	struct nvhi_ctrlr_error error; /* the last */
@@ -305,8 +307,10 @@ uint32_t nvhi_keepalive_deadline_ms(const struct nvhi_ctrlr *ctrlr);
 /* probe.c */
 void nvhi_probe_init(struct nvhi_ctrlr *ctrlr);
 void nvhi_probe_stop(struct nvhi_ctrlr *ctrlr);
+/* Another admin command that was sent then was answered: as good as a probe. */
+void nvhi_probe_heard(struct nvhi_ctrlr *ctrlr, uint64_t sent_ns);
 /* Until a queue is doubted, and until the probe's silence tells, at most. */
-uint64_t nvhi_ioq_quiet_bound_ns(void);
+uint64_t nvhi_ioq_quiet_bound_ns(const struct nvhi_ctrlr *ctrlr);
 uint64_t nvhi_probe_bound_ns(void);
 /* Until silence is noticed, at most; NVHI_NEVER without a keep-alive. */
 uint64_t nvhi_keepalive_bound_ns(const struct nvhi_ctrlr *ctrlr);

@@ -23,6 +23,7 @@ struct nvhi_ioq_req;
 	X(CONNECTING, connecting)                                                                  \
 	X(READY, ready) /* connected; opens when the controller is LIVE */                         \
 	X(LIVE, live)   /* takes requests */                                                       \
+	X(LEAVING, leaving) /* its Disconnect is wanted or out (ioq_rejoin.c); takes none */       \
 	X(LOST, lost)   /* broken or being closed; requests are being given back */
 
 enum nvhi_ioq_state {
@@ -30,6 +31,7 @@ enum nvhi_ioq_state {
 	NVHI_IOQ_STATES(X)
 #undef X
 };
+extern struct nvhi_fsm nvhi_ioq_fsm;
 
 /* Of a LIVE queue: does it answer? */
 #define NVHI_IOQ_HEALTHS(X)                                                                        \
@@ -111,6 +113,9 @@ bool nvhi_ioq_answers_since(const struct nvhi_ioq *ioq, uint64_t since);
 /* Those in flight, oldest first; NULL: first / no more. */
 const struct nvhi_ioq_req *nvhi_ioq_next_inflight(const struct nvhi_ioq *ioq,
 						  const struct nvhi_ioq_req *prev);
+/* In `done` of a request that came back with err < 0: the controller has told that nothing of this
+ * queue is executed any more. So it was executed or not, but never will be: a fence of its own. */
+bool nvhi_ioq_is_settled(const struct nvhi_ioq *ioq);
 /* Something is wrong with it that only a new association mends. */
 void nvhi_ioq_give_up(struct nvhi_ioq *ioq, int err, const char *why);
 

@@ -9,9 +9,8 @@
 
 #include "host/ctrlr/ioq_impl.h"
 
-#define QUIET_MIN_NS (100 * NVHI_NSEC_PER_MSEC)
-#define QUIET_MAX_NS (2000 * NVHI_NSEC_PER_MSEC)
-#define LOOK_NS	     (20 * NVHI_NSEC_PER_MSEC)
+#define QUIET_MAX 20u /* times suspect-tmo, however slow or often cleared */
+#define LOOK_NS	  (20 * NVHI_NSEC_PER_MSEC)
 
 static const char *const ioq_health_names[] = {
 #define X(upper, lower) [NVHI_IOQ_##upper] = #lower,
@@ -79,9 +78,10 @@ static void ioq_learn(struct nvhi_ioq *ioq)
 /* How long it may be quiet; longer each time that a probe cleared it. */
 static uint64_t ioq_patience(const struct nvhi_ioq *ioq)
 {
-	uint64_t ns = (QUIET_MIN_NS + 4 * ioq->usual_ns) << ioq->cleared;
+	uint64_t least = ioq->ctrlr->opts.suspect_ms * NVHI_NSEC_PER_MSEC;
+	uint64_t ns = (least + 4 * ioq->usual_ns) << ioq->cleared;
 
-	return ns > QUIET_MAX_NS ? QUIET_MAX_NS : ns;
+	return ns > QUIET_MAX * least ? QUIET_MAX * least : ns;
 }
 
 static uint64_t ioq_doubt_at(const struct nvhi_ioq *ioq, uint64_t quiet_since)
@@ -134,6 +134,8 @@ uint64_t nvhi_ioq_health_look(struct nvhi_ioq *ioq, uint64_t now)
 	uint64_t quiet_since = nvhi_ioq_quiet_since(ioq);
 	enum nvhi_ioq_health before = ioq->health;
 
+	if (!ioq->ctrlr->opts.suspect_ms)
+		return NVHI_NEVER;
 	if (quiet_since == NVHI_NEVER || (before != NVHI_IOQ_GOOD && quiet_since > ioq->doubted_ns)) {
 		ioq->cleared = 0;
 		ioq_set_health(ioq, NVHI_IOQ_GOOD);
@@ -154,9 +156,11 @@ uint64_t nvhi_ioq_health_look(struct nvhi_ioq *ioq, uint64_t now)
 	return quiet_since == NVHI_NEVER ? NVHI_NEVER : ioq_doubt_at(ioq, quiet_since);
 }
 
-uint64_t nvhi_ioq_quiet_bound_ns(void)
+uint64_t nvhi_ioq_quiet_bound_ns(const struct nvhi_ctrlr *ctrlr)
 {
-	return QUIET_MAX_NS + 2 * LOOK_NS;
+	if (!ctrlr->opts.suspect_ms)
+		return NVHI_NEVER;
+	return QUIET_MAX * ctrlr->opts.suspect_ms * NVHI_NSEC_PER_MSEC + 2 * LOOK_NS;
 }
 
 void nvhi_ioq_health_reset(struct nvhi_ioq *ioq)

@@ -1,6 +1,6 @@
 /*
  * The inside of an I/O queue, shared by ioq.c (I/O path), ioq_life.c (its reactor's side of life),
- * ioq_watchdog.c (late commands) and queues.c (home's side).
+ * ioq_watchdog.c (late commands), ioq_rejoin.c (Disconnect) and queues.c (home's side).
  */
 #ifndef NVHI_HOST_CTRLR_IOQ_IMPL_H
 #define NVHI_HOST_CTRLR_IOQ_IMPL_H
@@ -9,7 +9,7 @@
 
 struct nvhi_ioq {
 	/* Its reactor's: the I/O path. */
-	enum nvhi_ioq_state state;
+	uint32_t state; /* enum nvhi_ioq_state */
 	struct nvhi_qpair *qpair;
 	const struct nvhi_transport *transport;
 	struct nvhi_list *free;    /* a stack through link.next */
@@ -35,6 +35,12 @@ struct nvhi_ioq {
 	bool revoking;
 	bool stop_owed; /* home waits for `stopped` */
 	bool abort_out; /* an Abort is at home */
+	struct nvhi_req disconnect;
+	bool disconnect_out;
+	bool settled;	    /* the Disconnect was answered well; until it connects again */
+	bool rejoining;	    /* connects again by itself */
+	uint64_t left_ns;   /* when it left last; 0: never */
+	uint64_t leave_by;  /* LEAVING: for the answer */
 	struct nvhi_ioq_req *pool;
 	uint32_t pool_size;
 	uint16_t qid;
@@ -68,6 +74,15 @@ void nvhi_ioq_on_open(struct nvhi_msg *msg);
 void nvhi_ioq_on_stop(struct nvhi_msg *msg);
 /* The queue is of no use any more: tell home (once), take the requests back. */
 void nvhi_ioq_lose(struct nvhi_ioq *ioq, int err, const char *why);
+
+/* No more requests in; those that are out come back, then it is ABSENT, or connects again. */
+void nvhi_ioq_close(struct nvhi_ioq *ioq);
+void nvhi_ioq_set_state(struct nvhi_ioq *ioq, enum nvhi_ioq_state state);
+void nvhi_ioq_connect(struct nvhi_ioq *ioq);
+
+/* ioq_rejoin.c: a command is stuck. False: this step is not for this queue, now. */
+bool nvhi_ioq_leave(struct nvhi_ioq *ioq, const struct nvhi_ioq_req *stuck);
+void nvhi_ioq_leave_look(struct nvhi_ioq *ioq);
 
 /* ioq_health.c: at each firing of the watchdog; when to look again. */
 uint64_t nvhi_ioq_health_look(struct nvhi_ioq *ioq, uint64_t now);

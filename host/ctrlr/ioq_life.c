@@ -9,6 +9,28 @@
 
 #include "host/ctrlr/ioq_impl.h"
 
+static const char *const ioq_state_names[] = {
+#define X(upper, lower) [NVHI_IOQ_##upper] = #lower,
+	NVHI_IOQ_STATES(X)
+#undef X
+};
+#define TO(state) NVHI_FSM_TO(NVHI_IOQ_##state)
+static const uint32_t ioq_edges[NVHI_ARRAY_SIZE(ioq_state_names)] = {
+	[NVHI_IOQ_ABSENT] = TO(CONNECTING),
+	[NVHI_IOQ_CONNECTING] = TO(READY) | TO(LOST) | TO(ABSENT),
+	[NVHI_IOQ_READY] = TO(LIVE) | TO(LOST),
+	[NVHI_IOQ_LIVE] = TO(LEAVING) | TO(LOST),
+	[NVHI_IOQ_LEAVING] = TO(LOST),
+	[NVHI_IOQ_LOST] = TO(ABSENT),
+};
+#undef TO
+struct nvhi_fsm nvhi_ioq_fsm = NVHI_FSM_INIT("queue", ioq_state_names, ioq_edges);
+
+const char *nvhi_ioq_state_name(enum nvhi_ioq_state state)
+{
+	return ioq_state_names[state];
+}
+
 /* ---- watching ---------------------------------------------------------------------------- */
 
 void nvhi_ioq_watch(struct nvhi_ioq *ioq, struct nvhi_ioq_watch *watch, nvhi_ioq_watch_fn fn)
@@ -24,13 +46,13 @@ void nvhi_ioq_unwatch(struct nvhi_ioq *ioq, struct nvhi_ioq_watch *watch)
 }
 
 /* Any watch may go away while they are told. */
-static void ioq_set_state(struct nvhi_ioq *ioq, enum nvhi_ioq_state state)
+void nvhi_ioq_set_state(struct nvhi_ioq *ioq, enum nvhi_ioq_state state)
 {
 	struct nvhi_list told;
+	char name[48];
 
-	ioq->state = state;
-	nvhi_log(DEBUG, CTRLR, "%s/q%u: %s", ioq->ctrlr->name, ioq->qid,
-		 nvhi_ioq_state_name(state));
+	snprintf(name, sizeof(name), "%s/q%u", ioq->ctrlr->name, ioq->qid);
+	nvhi_fsm_set(&nvhi_ioq_fsm, &ioq->state, state, NVHI_LOG_CTRLR, name);
 	nvhi_list_init(&told);
 	nvhi_list_splice_tail(&told, &ioq->watches);
 	while (!nvhi_list_empty(&told)) {
@@ -54,17 +76,6 @@ void nvhi_ioq_tell_health(struct nvhi_ioq *ioq)
 	}
 }
 
-const char *nvhi_ioq_state_name(enum nvhi_ioq_state state)
-{
-	static const char *const names[] = {
-#define X(upper, lower) [NVHI_IOQ_##upper] = #lower,
-		NVHI_IOQ_STATES(X)
-#undef X
-	};
-
-	return names[state];
-}
-
 /* ---- the queue pair ---------------------------------------------------------------------- */
 
 static struct nvhi_ioq *ioq_of(struct nvhi_qpair *qpair)
@@ -86,6 +97,32 @@ static void ioq_report(struct nvhi_ioq *ioq, int err, const struct nvh_cpl *cpl)
 	nvhi_reactor_post(ioq->ctrlr->home, &ioq->connected);
 }
 
+static void ioq_tell_lost(struct nvhi_ioq *ioq, int err, const char *why)
+{
+	ioq->lost_err = err;
+	ioq->rejoining = false;
+	snprintf(ioq->lost_why, sizeof(ioq->lost_why), "%s", why);
+	nvhi_reactor_post(ioq->ctrlr->home, &ioq->lost);
+}
+
+/* Home need not know of it, unless it fails: the controller was LIVE all the time. */
+static void ioq_rejoined(struct nvhi_ioq *ioq, int err)
+{
+	char why[128];
+
+	if (err) {
+		snprintf(why, sizeof(why), "cannot be connected again: %.90s",
+			 ioq->qpair && ioq->qpair->why[0] ? ioq->qpair->why : strerror(-err));
+		ioq_tell_lost(ioq, err, why);
+		nvhi_ioq_close(ioq);
+		return;
+	}
+	ioq->rejoining = false;
+	nvhi_log(INFO, CTRLR, "%s/q%u: connected again", ioq->ctrlr->name, ioq->qid);
+	nvhi_ioq_health_reset(ioq);
+	nvhi_ioq_set_state(ioq, NVHI_IOQ_LIVE);
+}
+
 static void ioq_connected(struct nvhi_qpair *qpair, int err, const struct nvh_cpl *cpl)
 {
 	struct nvhi_ioq *ioq = ioq_of(qpair);
@@ -96,9 +133,12 @@ static void ioq_connected(struct nvhi_qpair *qpair, int err, const struct nvh_cp
 		ioq->depth = qpair->depth < ioq->pool_size ? qpair->depth : ioq->pool_size;
 		if (ioq->depth > ioq->entries - 1u)
 			ioq->depth = ioq->entries - 1u;
-		ioq_set_state(ioq, NVHI_IOQ_READY);
+		nvhi_ioq_set_state(ioq, NVHI_IOQ_READY);
 	}
-	ioq_report(ioq, err, cpl);
+	if (ioq->rejoining)
+		ioq_rejoined(ioq, err);
+	else
+		ioq_report(ioq, err, cpl);
 }
 
 static void ioq_stopped(struct nvhi_ioq *ioq)
@@ -116,30 +156,31 @@ static void ioq_revoked(struct nvhi_qpair *qpair)
 	ioq->revoking = false;
 	ioq->qpair = NULL;
 	ioq->transport->qpair_destroy(qpair);
-	ioq_set_state(ioq, NVHI_IOQ_ABSENT);
-	ioq_stopped(ioq);
+	nvhi_ioq_set_state(ioq, NVHI_IOQ_ABSENT);
+	if (ioq->rejoining && !ioq->stop_owed)
+		nvhi_ioq_connect(ioq);
+	else
+		ioq_stopped(ioq);
 }
 
-/* No more requests in; those that are out come back, then `revoked`. */
-static void ioq_close(struct nvhi_ioq *ioq)
+void nvhi_ioq_close(struct nvhi_ioq *ioq)
 {
 	if (ioq->revoking || !ioq->qpair)
 		return;
 	ioq->revoking = true;
 	nvhi_timer_cancel(ioq->reactor, &ioq->watchdog);
-	ioq_set_state(ioq, NVHI_IOQ_LOST);
+	nvhi_ioq_set_state(ioq, NVHI_IOQ_LOST);
 	nvhi_ioq_fail_waiters(ioq);
 	ioq->transport->revoke(ioq->qpair);
 }
 
 void nvhi_ioq_lose(struct nvhi_ioq *ioq, int err, const char *why)
 {
-	if (ioq->state != NVHI_IOQ_LIVE && ioq->state != NVHI_IOQ_READY)
+	if (ioq->state != NVHI_IOQ_LIVE && ioq->state != NVHI_IOQ_READY &&
+	    ioq->state != NVHI_IOQ_LEAVING)
 		return;
-	ioq->lost_err = err;
-	snprintf(ioq->lost_why, sizeof(ioq->lost_why), "%s", why);
-	nvhi_reactor_post(ioq->ctrlr->home, &ioq->lost);
-	ioq_close(ioq);
+	ioq_tell_lost(ioq, err, why);
+	nvhi_ioq_close(ioq);
 }
 
 static void ioq_lost(struct nvhi_qpair *qpair, int err, const char *why)
@@ -147,12 +188,8 @@ static void ioq_lost(struct nvhi_qpair *qpair, int err, const char *why)
 	nvhi_ioq_lose(ioq_of(qpair), err, why);
 }
 
-/* ---- messages from home
- * --------------------------------------------------------------------------- */
-
-void nvhi_ioq_on_start(struct nvhi_msg *msg)
+void nvhi_ioq_connect(struct nvhi_ioq *ioq)
 {
-	struct nvhi_ioq *ioq = nvhi_container_of(msg, struct nvhi_ioq, start);
 	struct nvhi_qpair_opts opts = {
 		.reactor = ioq->reactor,
 		.qid = ioq->qid,
@@ -164,16 +201,30 @@ void nvhi_ioq_on_start(struct nvhi_msg *msg)
 	ioq->events.connected = ioq_connected;
 	ioq->events.lost = ioq_lost;
 	ioq->events.revoked = ioq_revoked;
-	ioq->abort_out = false;
-	ioq_set_state(ioq, NVHI_IOQ_CONNECTING);
+	ioq->settled = false;
+	nvhi_ioq_set_state(ioq, NVHI_IOQ_CONNECTING);
 	err = ioq->transport->qpair_create(ioq->ctrlr->tctrlr, &opts, &ioq->qpair);
 	if (err) {
 		ioq->qpair = NULL;
-		ioq_set_state(ioq, NVHI_IOQ_ABSENT);
-		ioq_report(ioq, err, NULL);
+		nvhi_ioq_set_state(ioq, NVHI_IOQ_ABSENT);
+		if (ioq->rejoining)
+			ioq_rejoined(ioq, err);
+		else
+			ioq_report(ioq, err, NULL);
 		return;
 	}
 	ioq->transport->qpair_connect(ioq->qpair);
+}
+
+/* ---- messages from home ------------------------------------------------------------------- */
+
+void nvhi_ioq_on_start(struct nvhi_msg *msg)
+{
+	struct nvhi_ioq *ioq = nvhi_container_of(msg, struct nvhi_ioq, start);
+
+	ioq->abort_out = ioq->rejoining = false;
+	ioq->left_ns = 0; /* a new association: a new chance */
+	nvhi_ioq_connect(ioq);
 }
 
 void nvhi_ioq_on_open(struct nvhi_msg *msg)
@@ -183,7 +234,7 @@ void nvhi_ioq_on_open(struct nvhi_msg *msg)
 	if (ioq->state != NVHI_IOQ_READY)
 		return;
 	nvhi_ioq_health_reset(ioq);
-	ioq_set_state(ioq, NVHI_IOQ_LIVE);
+	nvhi_ioq_set_state(ioq, NVHI_IOQ_LIVE);
 }
 
 void nvhi_ioq_on_stop(struct nvhi_msg *msg)
@@ -191,7 +242,7 @@ void nvhi_ioq_on_stop(struct nvhi_msg *msg)
 	struct nvhi_ioq *ioq = nvhi_container_of(msg, struct nvhi_ioq, stop);
 
 	ioq->stop_owed = true;
-	ioq_close(ioq);
+	nvhi_ioq_close(ioq);
 	if (!ioq->qpair)
 		ioq_stopped(ioq);
 }

@@ -1,7 +1,7 @@
 /*
  * Late commands of a queue: one timer looks at the oldest. Past the I/O timeout it is aborted
- * (through home's admin queue); when that does not bring it back the queue is given up, which
- * resets the controller. The same timer looks after the queue's health (ioq_health.c). An idle
+ * (through home's admin queue); when that does not bring it back the queue is left by a Disconnect
+ * (ioq_rejoin.c) or given up, which resets the controller. The same timer looks after the queue's health (ioq_health.c). An idle
  * queue has no timer running. Its reactor.
  */
 #include <errno.h>
@@ -127,6 +127,8 @@ void nvhi_ioq_watchdog_fire(struct nvhi_timer *timer)
 	uint64_t health_look;
 	char why[96];
 
+	if (ioq->state == NVHI_IOQ_LEAVING && !nvhi_deadline_stalled(ioq->reactor, timer))
+		nvhi_ioq_leave_look(ioq);
 	if (ioq->state != NVHI_IOQ_LIVE)
 		return;
 	if (!nvhi_list_empty(&ioq->inflight) && nvhi_deadline_stalled(ioq->reactor, timer))
@@ -135,6 +137,8 @@ void nvhi_ioq_watchdog_fire(struct nvhi_timer *timer)
 	if (ioq->state != NVHI_IOQ_LIVE || nvhi_list_empty(&ioq->inflight))
 		return;
 	stuck = ioq->timeout_ns ? ioq_find_stuck(ioq, now) : NULL;
+	if (stuck && nvhi_ioq_leave(ioq, stuck))
+		return;
 	if (stuck) {
 		snprintf(why, sizeof(why), "%s (cid 0x%04x) not answered, and not after its Abort",
 			 nvh_io_opc_name(stuck->req.cmd.opc), nvh_le16_get(stuck->req.cmd.cid));

@@ -22,7 +22,7 @@ static void probe_done(struct nvhi_admin *admin, int err, const struct nvh_cpl *
 	nvhi_timer_cancel(ctrlr->home, &probe->timer);
 	if (err)
 		return;
-	__atomic_store_n(&probe->answered_ns, probe->sent_ns, __ATOMIC_RELEASE);
+	nvhi_probe_heard(ctrlr, probe->sent_ns);
 	if (probe->again && !nvhi_ctrlr_is_ending(ctrlr))
 		probe_send(ctrlr);
 }
@@ -69,6 +69,12 @@ static void probe_wanted(struct nvhi_msg *msg)
 	if (!nvhi_timer_armed(&probe->timer))
 		__atomic_store_n(&probe->silent_ns, nvhi_reactor_now(ctrlr->home),
 				 __ATOMIC_RELEASE);
+}
+
+void nvhi_probe_heard(struct nvhi_ctrlr *ctrlr, uint64_t sent_ns)
+{
+	if (ctrlr->probe.answered_ns < sent_ns)
+		__atomic_store_n(&ctrlr->probe.answered_ns, sent_ns, __ATOMIC_RELEASE);
 }
 
 uint64_t nvhi_probe_bound_ns(void)

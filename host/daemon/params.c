@@ -39,6 +39,8 @@ const struct nvhi_json_field nvd_params_fields[] = {
 	PARAM(reconnect_delay, DOUBLE, .help = "seconds"),
 	PARAM(ctrl_loss_tmo, I32, .help = "seconds, -1: for ever"),
 	PARAM(fast_io_fail_tmo, I32, .help = "seconds, -1: off"),
+	PARAM(io_timeout, DOUBLE, .help = "seconds until a command is aborted"),
+	PARAM(suspect_tmo, DOUBLE, .help = "seconds of silence until a path is in doubt"),
 	PARAM(tos, I32, .help = "type of service, -1: none"),
 	PARAM(hdr_digest, BOOL),
 	PARAM(data_digest, BOOL),
@@ -48,6 +50,8 @@ const struct nvhi_json_field nvd_params_fields[] = {
 	PARAM(tls, BOOL),
 	PARAM(discovery, BOOL),
 	PARAM(hedge_reads, BOOL, .help = "reads that are late are sent twice"),
+	PARAM(no_fast_detect, BOOL,
+	      .help = "a silent path is left by keep-alive and I/O time-out alone"),
 	PARAM(follow, BOOL, .help = "connect what the discovery log names, and will name"),
 	NVHI_JSON_END,
 };
@@ -209,6 +213,20 @@ static int params_check(const struct nvd_params *params, char *err, size_t err_l
 			 params->reconnect_delay);
 		return -EINVAL;
 	}
+	if (!(params->io_timeout >= 0 && params->io_timeout <= 86400)) {
+		snprintf(err, err_len, "--io-timeout %g is out of range (0 to 86400 seconds)",
+			 params->io_timeout);
+		return -EINVAL;
+	}
+	if (params->suspect_tmo != 0 && !(params->suspect_tmo >= 0.001 && params->suspect_tmo <= 60)) {
+		snprintf(err, err_len, "--suspect-tmo %g is out of range (0.001 to 60 seconds)",
+			 params->suspect_tmo);
+		return -EINVAL;
+	}
+	if (params->suspect_tmo != 0 && params->no_fast_detect) {
+		snprintf(err, err_len, "--suspect-tmo and --no-fast-detect contradict each other");
+		return -EINVAL;
+	}
 	return params_unsupported(params, err, err_len);
 }
 
@@ -250,6 +268,12 @@ int nvd_params_to_opts(const struct nvd_params *params, struct nvh_connect_opts 
 	}
 	opts.ctrl_loss_tmo_s = params->ctrl_loss_tmo;
 	opts.fast_io_fail_tmo_s = params->fast_io_fail_tmo;
+	if (params->io_timeout > 0)
+		opts.io_timeout_ms = (unsigned int)(params->io_timeout * 1000 + 0.999);
+	if (params->suspect_tmo > 0)
+		opts.suspect_tmo_ms = (unsigned int)(params->suspect_tmo * 1000 + 0.5);
+	if (params->no_fast_detect)
+		opts.suspect_tmo_ms = 0;
 	opts.tos = params->tos;
 	opts.hdr_digest = params->hdr_digest;
 	opts.data_digest = params->data_digest;

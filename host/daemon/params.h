@@ -20,10 +20,11 @@ struct nvd_params {
 	uint32_t nr_io_queues, nr_write_queues, nr_poll_queues, queue_size;
 	uint32_t keep_alive_tmo;
 	double reconnect_delay; /* 0: from 100 ms up to 10 s */
+	double io_timeout, suspect_tmo; /* 0: the default */
 	int32_t ctrl_loss_tmo, fast_io_fail_tmo, tos;
 	bool has_keep_alive_tmo;
 	bool hdr_digest, data_digest, disable_sqflow, duplicate_connect, persistent, tls, discovery;
-	bool hedge_reads;
+	bool hedge_reads, no_fast_detect;
 	bool follow; /* a discovery controller: connect what its log names, and will name */
 };
 

@@ -80,6 +80,7 @@ static struct json_object *list_ctrlr(struct nvh_ctrlr *ctrlr)
 	err = err ? err : nvhi_json_add_u64(o, "keep_alive_tmo_ms", info.keep_alive_tmo_ms);
 	err = err ? err : nvhi_json_add_u64(o, "max_transfer", info.max_transfer);
 	err = err ? err : nvhi_json_add_u64(o, "reconnects", info.reconnects);
+	err = err ? err : nvhi_json_add_u64(o, "queue_reconnects", info.queue_reconnects);
 	if (info.last_message[0])
 		err = err ? err : nvhi_json_add_string(o, "last_message", info.last_message);
 	if (err) {

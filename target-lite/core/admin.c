@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "target-lite/core/impl.h"
+#include "target-lite/fault/fault.h"
 
 /* ---- Abort ---------------------------------------------------------------------------------- */
 
@@ -15,6 +16,8 @@ static bool abort_one(struct tl_qpair *qpair, uint16_t cid)
 	nvhi_list_for_each(req, &qpair->reqs, qpair_link) {
 		if (nvh_le16_get(req->cmd.cid) != cid)
 			continue;
+		if (tl_fault_ignores_abort(req))
+			return false;
 		req->abort = true;
 		if (req->state != TL_REQ_QUEUED && req->state != TL_REQ_PARKED)
 			return req->io.bdev && req->io.bdev->ops->abort(req->io.bdev, &req->io);
@@ -59,7 +62,7 @@ static void abort_on_mgmt(struct nvhi_msg *msg)
 
 	req->step = 0;
 	nvhi_list_for_each(qpair, &ctrlr->qpairs, ctrlr_link) {
-		if (qpair->qid != sqid)
+		if (qpair->qid != sqid || __atomic_load_n(&qpair->left, __ATOMIC_ACQUIRE))
 			continue;
 		req->scratch = qpair;
 		req->msg.fn = abort_on_queue;

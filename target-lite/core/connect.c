@@ -153,7 +153,7 @@ static void connect_io(struct tl_subsystem *ss, struct tl_request *req)
 		return;
 	}
 	nvhi_list_for_each(other, &ctrlr->qpairs, ctrlr_link) {
-		if (other->qid == qid) {
+		if (other->qid == qid && !__atomic_load_n(&other->left, __ATOMIC_ACQUIRE)) {
 			connect_refuse(req, NVH_ST_QID_INVALID);
 			return;
 		}

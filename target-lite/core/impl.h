@@ -130,6 +130,8 @@ void tl_ccr_log_exec(struct tl_request *req);
 void tl_ccr_ctrlr_gone(struct tl_ctrlr *ctrlr);
 /* Completes the queue's waiting Disconnect when it is the last request. */
 void tl_disconnect_check(struct tl_qpair *qpair);
+/* Requests that have not begun end with ABORTED_SQ_DELETION. */
+void tl_qpair_abort_waiting(struct tl_qpair *qpair);
 
 /* ---- subsystems (subsystem.c, change.c, ns.c) ----------------------------------------------- */
 

@@ -147,8 +147,8 @@ static void property_set(struct tl_request *req)
 /* ---- Disconnect ----------------------------------------------------------------------------- */
 
 /*
- * The response says that no command of this queue will touch anything any more, so it waits until
- * it is the last request (tl_disconnect_check, from tl_request_end).
+ * The response says that no command of this queue will touch anything any more: what has not begun is
+ * aborted, and it waits until it is the last request (tl_disconnect_check, from tl_request_end).
  */
 static void disconnect_exec(struct tl_request *req)
 {
@@ -167,6 +167,7 @@ static void disconnect_exec(struct tl_request *req)
 		tl_request_complete(req, TL_DNR(NVH_ST_CMD_SEQUENCE));
 		return;
 	}
+	tl_qpair_abort_waiting(qpair);
 	req->state = TL_REQ_PARKED;
 	tl_request_track(req);
 	qpair->disconnect = req;
@@ -180,6 +181,7 @@ void tl_disconnect_check(struct tl_qpair *qpair)
 	if (req->state != TL_REQ_PARKED || qpair->outstanding > 1)
 		return;
 	req->state = TL_REQ_ACTIVE;
+	__atomic_store_n(&qpair->left, true, __ATOMIC_RELEASE);
 	tl_request_complete(req, NVH_ST_SUCCESS);
 }
 

@@ -34,7 +34,7 @@ void tl_qpair_init(struct tl_qpair *qpair)
 }
 
 /* Requests that wait for something that may never come end now. */
-static void qpair_abort_waiting(struct tl_qpair *qpair)
+void tl_qpair_abort_waiting(struct tl_qpair *qpair)
 {
 	struct tl_request *req;
 
@@ -61,7 +61,7 @@ void tl_qpair_close(struct tl_qpair *qpair)
 		tl_ctrlr_admin_stop(qpair->ctrlr);
 	/* Keeps the end away while requests complete one by one below. */
 	qpair->outstanding++;
-	qpair_abort_waiting(qpair);
+	tl_qpair_abort_waiting(qpair);
 	qpair->outstanding--;
 	tl_qpair_ended(qpair);
 }

@@ -56,6 +56,7 @@ struct tl_qpair {
 	bool fault_dropped;       /* fault_msg is on its way */
 	struct nvhi_msg fault_msg;
 	uint64_t fault_id; /* what muted it */
+	bool left;         /* its Disconnect is answered: the QID is free. Atomic */
 	bool attached;     /* on the controller's list (management reactor wrote it) */
 };
 

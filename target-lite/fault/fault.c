@@ -210,6 +210,20 @@ bool tl_fault_on_exec(struct tl_request *req)
 	return false;
 }
 
+bool tl_fault_ignores_abort(const struct tl_request *req)
+{
+	const struct tl_fault_group *fg = req->qpair->group->fault_store;
+	const struct tl_request *held;
+
+	if (!fg)
+		return false;
+	nvhi_list_for_each(held, &fg->held, link)
+		for (uint32_t i = 0; held == req && i < fg->count; i++)
+			if (fg->faults[i]->id == req->fault_id)
+				return fg->faults[i]->opts.ignore_abort;
+	return false;
+}
+
 bool tl_fault_on_complete(struct tl_request *req, unsigned int *status)
 {
 	struct tl_fault_group *fg = req->qpair->group->fault_store;

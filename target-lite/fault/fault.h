@@ -49,6 +49,7 @@ struct tl_fault_opts {
 	uint32_t ms;                 /* DELAY; ANA_FLAP: between two changes */
 	bool after;                  /* DELAY, STATUS: the command is executed first */
 	uint16_t status;             /* STATUS: SCT << 8 | SC with CRD and NVH_CPL_DNR */
+	bool ignore_abort;           /* HOLD: Abort does not find what is held; Disconnect does */
 	bool outlive;                /* HOLD: what is held stays when its connection ends */
 	uint8_t garble;              /* CORRUPT_DIGEST, MALFORMED_PDU: enum tl_garble */
 	enum tl_ana_state ana_state; /* ANA_FLAP */
@@ -104,6 +105,8 @@ void tl_faults_done(struct tl_target *target);
 
 /* Before execution; true: the command has been taken. */
 bool tl_fault_on_exec(struct tl_request *req);
+/* Held by a fault that Abort shall not find. */
+bool tl_fault_ignores_abort(const struct tl_request *req);
 /* A command that was marked completes; true: it will, later. */
 bool tl_fault_on_complete(struct tl_request *req, unsigned int *status);
 

@@ -21,7 +21,7 @@ struct fault_params {
 	uint8_t opcode, sct, sc, crd;
 	uint64_t count, seed;
 	double probability;
-	bool dnr, outlive, has_at, has_outlive, has_digest, has_field;
+	bool dnr, outlive, ignore_abort, has_at, has_outlive, has_ignore_abort, has_digest, has_field;
 };
 
 static const char *const at_names[] = {"execution", "completion", NULL};
@@ -51,6 +51,8 @@ static const struct nvhi_json_field add_fields[] = {
 	NVHI_JSON_FIELD(fault_params, crd, U8, .min = 0, .max = 3),
 	NVHI_JSON_FIELD(fault_params, dnr, BOOL),
 	NVHI_JSON_FIELD(fault_params, outlive, BOOL, NVHI_JSON_PRESENT(fault_params, has_outlive)),
+	NVHI_JSON_FIELD(fault_params, ignore_abort, BOOL,
+			NVHI_JSON_PRESENT(fault_params, has_ignore_abort)),
 	NVHI_JSON_FIELD(fault_params, digest, ENUM, .names = digest_names,
 			NVHI_JSON_PRESENT(fault_params, has_digest)),
 	NVHI_JSON_FIELD(fault_params, field, ENUM, .names = field_names,
@@ -71,6 +73,7 @@ static int fault_check(struct nvhi_rpc_call *call, const struct fault_params *p)
 			    : (p->sct || p->has_status) && !status       ? "sc"
 			    : (p->crd || p->dnr) && !status              ? "crd"
 			    : p->has_outlive && p->kind != TL_FAULT_HOLD ? "outlive"
+			    : p->has_ignore_abort && p->kind != TL_FAULT_HOLD ? "ignore_abort"
 			    : p->has_digest && !digest                   ? "digest"
 			    : p->has_field && !pdu                       ? "field"
 			    : p->ana_state && !flap                      ? "ana_state"
@@ -117,6 +120,7 @@ static void fault_opts(const struct fault_params *p, struct tl_fault_opts *opts)
 	opts->after = p->at == 1;
 	opts->status = (uint16_t)(p->sct << 8 | p->sc | p->crd << 11 | (p->dnr ? NVH_CPL_DNR : 0));
 	opts->outlive = p->outlive;
+	opts->ignore_abort = p->ignore_abort;
 	opts->garble = (uint8_t)(p->has_digest  ? TL_GARBLE_HDR_DIGEST + p->digest
 				 : p->has_field ? TL_GARBLE_TYPE + p->field
 						: TL_GARBLE_NONE);
@@ -206,8 +210,10 @@ static struct json_object *fault_object(const struct tl_fault *fault)
 	}
 	if (opts->kind == TL_FAULT_DELAY || opts->kind == TL_FAULT_STATUS)
 		failed |= nvhi_json_add_string(object, "at", at_names[opts->after]);
-	if (opts->kind == TL_FAULT_HOLD)
+	if (opts->kind == TL_FAULT_HOLD) {
 		failed |= nvhi_json_add_bool(object, "outlive", opts->outlive);
+		failed |= nvhi_json_add_bool(object, "ignore_abort", opts->ignore_abort);
+	}
 	failed |= nvhi_json_add_u64(object, "matched", atomic_load(&fault->matched));
 	failed |= nvhi_json_add_u64(object, "fired", atomic_load(&fault->fired));
 	return tl_rpc_built(object, failed);

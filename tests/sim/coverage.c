@@ -27,7 +27,7 @@ static struct table {
 } tables[] = {
 	{.side = "host", .fsm = &nvhi_ctrlr_fsm},    {.side = "host", .fsm = &nvhi_tcp_fsm},
 	{.side = "host", .fsm = &nvhi_path_fsm},     {.side = "host", .fsm = &nvhi_io_fsm},
-	{.side = "host", .fsm = &nvhi_fence_fsm},
+	{.side = "host", .fsm = &nvhi_fence_fsm},    {.side = "host", .fsm = &nvhi_ioq_fsm},
 	{.side = "host", .fsm = &nvhi_health_fsm},   {.side = "host", .fsm = &nvhi_ioq_health_fsm},
 	{.side = "target", .fsm = &tl_tcp_conn_fsm}, {.side = "target", .fsm = &tl_qpair_fsm},
 	{.side = "target", .fsm = &tl_ctrlr_fsm},    {.side = "target", .fsm = &tl_subsystem_fsm},

@@ -260,6 +260,7 @@ static const char *mutant_cell(enum sim_mutant mutant)
 	switch (mutant) {
 	case SIM_MUTANT_FENCE:
 	case SIM_MUTANT_SHORT:
+	case SIM_MUTANT_SETTLED:
 		return "neither:auto:two-paths";
 	case SIM_MUTANT_RDY:
 		return "cqt:auto:two-paths";

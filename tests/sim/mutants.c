@@ -84,6 +84,8 @@ bool __wrap_nvhi_fence_unproven(struct nvhi_io *io, struct nvhi_lane *lane,
 				const struct nvhi_ioq_req *r);
 uint64_t __real_nvhi_fence_time_ns(const struct nvhi_assoc *assoc);
 uint64_t __wrap_nvhi_fence_time_ns(const struct nvhi_assoc *assoc);
+bool __real_nvhi_ioq_is_settled(const struct nvhi_ioq *ioq);
+bool __wrap_nvhi_ioq_is_settled(const struct nvhi_ioq *ioq);
 bool __real_nvhi_ccr_is_immediate(uint32_t dw0);
 bool __wrap_nvhi_ccr_is_immediate(uint32_t dw0);
 void __real_nvhi_ctrlr_reg_get(struct nvhi_ctrlr *ctrlr, uint32_t offset, uint8_t size,
@@ -99,6 +101,17 @@ bool __wrap_nvhi_fence_unproven(struct nvhi_io *io, struct nvhi_lane *lane,
 		return __real_nvhi_fence_unproven(io, lane, r);
 	sim.mutations++;
 	return false;
+}
+
+/* Lost is as good as disconnected. */
+bool __wrap_nvhi_ioq_is_settled(const struct nvhi_ioq *ioq)
+{
+	bool settled = __real_nvhi_ioq_is_settled(ioq);
+
+	if (sim.mutant != SIM_MUTANT_SETTLED || settled)
+		return settled;
+	sim.mutations++;
+	return true;
 }
 
 uint64_t __wrap_nvhi_fence_time_ns(const struct nvhi_assoc *assoc)

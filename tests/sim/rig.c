@@ -127,6 +127,9 @@ static void draw_status(struct tl_fault_opts *opts)
 
 static void draw_wait(struct tl_fault_opts *opts)
 {
+	struct sim_rng own = {.state = rig.rng.state ^ 0xab0};
+
+	opts->ignore_abort = opts->kind == TL_FAULT_HOLD && sim_chance(&own, 60);
 	opts->ms = (uint32_t)sim_between(&rig.rng, 1, 300);
 	opts->after = opts->kind == TL_FAULT_DELAY && sim_chance(&rig.rng, 50);
 	opts->qid = 1;

@@ -312,6 +312,7 @@ struct mpf_ctrlr *mpf_join(unsigned int i)
 	snprintf(inner->name, sizeof(inner->name), "nvh%u", i);
 	inner->opts.nr_reactors = n;
 	inner->opts.ctrl_loss_tmo_s = 10;
+	inner->opts.suspect_ms = 100;
 	inner->opts.fast_io_fail_tmo_s = -1;
 	inner->opts.write_fence = mpf.write_fence;
 	nvhi_list_init(&inner->ccrs);

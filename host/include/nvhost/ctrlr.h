@@ -31,7 +31,7 @@ struct nvh_connect_opts {
 	int ctrl_loss_tmo_s;	   /* 600; -1: for ever; 0: do not reconnect */
 	int fast_io_fail_tmo_s;	   /* -1: off */
 	unsigned int connect_timeout_ms;   /* each step of a connect, 3000 */
-	unsigned int io_timeout_ms;	   /* 30000 */
+	unsigned int io_timeout_ms;	   /* then Abort, Disconnect of the queue, reset; 30000 */
 	unsigned int admin_timeout_ms;	   /* 10000 */
 	int tos;		   /* -1 */
 	bool hdr_digest, data_digest;
@@ -50,6 +50,11 @@ struct nvh_connect_opts {
 	bool hedge_reads;	   /* of the subsystem: nvh_subsys_set_hedge; false: leave it */
 	uint64_t no_path_bytes;	   /* with no_path: at most so much of it a namespace, more is refused
 				    * with -ENOBUFS; 0: no limit */
+	unsigned int suspect_tmo_ms; /* a queue with commands out on which nothing arrives for so long
+				    * (and for longer than usual) is in doubt: it gets no new I/O while
+				    * another path is good, the controller is probed, and without an
+				    * answer the path is left. 100; 0: only keep-alive and I/O time-out
+				    * tell, as with other hosts */
 };
 void nvh_connect_opts_init(struct nvh_connect_opts *opts, size_t size);
 
@@ -94,6 +99,7 @@ struct nvh_ctrlr_info {
 	char last_message[256];
 	bool hdr_digest, data_digest;
 	char hostnqn[224], hostid[37];
+	uint64_t queue_reconnects; /* I/O queues left for a stuck command, and connected again */
 };
 void nvh_ctrlr_info(const struct nvh_ctrlr *ctrlr, struct nvh_ctrlr_info *ret_info);
 /* ---- associations: what a successor of this process must fence ------------------------------------ */

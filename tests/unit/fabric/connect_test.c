@@ -48,16 +48,6 @@ static void connect_is_as_the_specification_draws_it(void)
 	CU_ASSERT_EQUAL(bytes[17], 0x01);
 }
 
-static void disconnect_is_as_the_specification_draws_it(void)
-{
-	static const uint8_t golden[64] = {[0] = 0x7f, [4] = 0x08};
-	struct nvh_cmd cmd;
-
-	memset(&cmd, 0xa5, sizeof(cmd));
-	nvhi_disconnect_build(&cmd);
-	CU_ASSERT_EQUAL(memcmp(&cmd, golden, sizeof(golden)), 0);
-}
-
 static void a_short_text_is_cut_not_overrun(void)
 {
 	struct nvh_cpl cpl;
@@ -76,5 +66,4 @@ static void a_short_text_is_cut_not_overrun(void)
 }
 
 NVH_UNIT_MAIN("fabric/connect", NVH_TEST(connect_is_as_the_specification_draws_it),
-	      NVH_TEST(disconnect_is_as_the_specification_draws_it),
 	      NVH_TEST(a_short_text_is_cut_not_overrun))

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "host/ctrlr/ioq_impl.h"
 #include "multipath/fence.h"
 #include "tests/unit/mp_fixture.h"
 
@@ -96,6 +97,25 @@ static void a_write_is_not_retried_before_the_fence(void)
 	mpf_advance_ms(1);
 	CU_ASSERT_EQUAL(lent(!from), 1);
 	finish(io, 1);
+	teardown(1);
+}
+
+/* The Disconnect's answer said that it strikes no more. */
+static void a_write_of_a_queue_that_was_disconnected_needs_no_fence(void)
+{
+	struct mpf_io io[2];
+	unsigned int from;
+
+	setup(NVHI_WRITE_FENCE_STRICT, 0, 2, 1);
+	submit(&io[0], NVH_IO_WRITE, 5, 1);
+	from = holder();
+	c[from]->inner->ioqs[0].settled = true;
+	mpf_down(c[from], 0);
+	mpf_turns();
+	CU_ASSERT_EQUAL(lent(!from), 1);
+	submit(&io[1], NVH_IO_WRITE, 5, 1);
+	CU_ASSERT_EQUAL(lent(!from), 2);
+	finish(io, 2);
 	teardown(1);
 }
 
@@ -480,6 +500,7 @@ static void an_earlier_process_is_fenced_before_writes_go_out(void)
 }
 
 NVH_UNIT_MAIN("multipath/fence", NVH_TEST(a_write_is_not_retried_before_the_fence),
+	      NVH_TEST(a_write_of_a_queue_that_was_disconnected_needs_no_fence),
 	      NVH_TEST(traffic_based_keep_alive_takes_a_third_kato_and_cqt_is_added),
 	      NVH_TEST(without_an_offer_it_is_repeated_at_once_and_what_overlaps_waits),
 	      NVH_TEST(what_waits_for_an_offer_that_failed_goes_on_and_what_waits_for_order_does_not),

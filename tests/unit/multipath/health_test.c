@@ -139,6 +139,37 @@ static void a_silent_path_is_given_up_once_another_has_answered(void)
 	teardown();
 }
 
+static void nobody_is_doubted_when_detection_is_off(void)
+{
+	struct mpf_io io;
+
+	setup(true);
+	a->inner->opts.suspect_ms = b->inner->opts.suspect_ms = 0;
+	submit(&io);
+	pass_ms(3000);
+	CU_ASSERT_EQUAL(health(a), NVHI_IOQ_GOOD);
+	CU_ASSERT_EQUAL(a->probes_wanted, 0);
+	mpf_serve();
+	mpf_io_done(&io);
+	teardown();
+}
+
+static void the_time_until_a_doubt_may_be_told(void)
+{
+	struct mpf_io io;
+
+	setup(true);
+	a->inner->opts.suspect_ms = 400;
+	submit(&io);
+	pass_ms(390);
+	CU_ASSERT_EQUAL(health(a), NVHI_IOQ_GOOD);
+	pass_ms(20);
+	CU_ASSERT_EQUAL(health(a), NVHI_IOQ_DOUBTFUL);
+	mpf_serve();
+	mpf_io_done(&io);
+	teardown();
+}
+
 static void a_path_alone_is_not_given_up_for_its_silence(void)
 {
 	struct mpf_io io, later;
@@ -299,6 +330,8 @@ static void a_single_loss_costs_no_trust(void)
 NVH_UNIT_MAIN("multipath/health", NVH_TEST(a_quiet_path_gets_no_new_io_while_another_is_good),
 	      NVH_TEST(an_outage_is_not_taken_for_the_usual_time),
 	      NVH_TEST(a_silent_path_is_given_up_once_another_has_answered),
+	      NVH_TEST(nobody_is_doubted_when_detection_is_off),
+	      NVH_TEST(the_time_until_a_doubt_may_be_told),
 	      NVH_TEST(a_path_alone_is_not_given_up_for_its_silence),
 	      NVH_TEST(a_slow_command_does_not_condemn_a_path_that_answers),
 	      NVH_TEST(a_cut_way_is_silent_whatever_the_controller_says_elsewhere),
