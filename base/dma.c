@@ -23,7 +23,7 @@ struct dma_block {
 
 static pthread_mutex_t dma_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct nvhi_list dma_blocks = NVHI_LIST_INIT(dma_blocks);
-static void (*dma_watcher)(void *base, size_t length, bool there);
+static struct nvhi_list dma_watchers = NVHI_LIST_INIT(dma_watchers);
 
 static bool round_up(size_t size, size_t to, size_t *ret_size)
 {
@@ -77,6 +77,15 @@ static void *dma_map_pages(size_t size, size_t align, size_t *ret_length)
 	return base;
 }
 
+/* Under the lock. */
+static void dma_tell(const struct dma_block *block, bool there)
+{
+	struct nvhi_dma_watcher *w;
+
+	nvhi_list_for_each(w, &dma_watchers, link)
+		w->fn(w, block->base, block->length, block->huge, there);
+}
+
 void *nvhi_dma_alloc(size_t size, size_t align)
 {
 	struct dma_block *block;
@@ -101,8 +110,7 @@ void *nvhi_dma_alloc(size_t size, size_t align)
 	madvise(block->base, block->length, MADV_DONTFORK);
 	pthread_mutex_lock(&dma_lock);
 	nvhi_list_add_tail(&dma_blocks, &block->link);
-	if (dma_watcher)
-		dma_watcher(block->base, block->length, true);
+	dma_tell(block, true);
 	pthread_mutex_unlock(&dma_lock);
 	return block->base;
 }
@@ -112,7 +120,7 @@ static struct dma_block *dma_find(const void *ptr)
 {
 	struct dma_block *block;
 
-	nvhi_list_for_each (block, &dma_blocks, link)
+	nvhi_list_for_each(block, &dma_blocks, link)
 		if (block->base == ptr)
 			return block;
 	return NULL;
@@ -128,8 +136,7 @@ void nvhi_dma_free(void *ptr)
 	block = dma_find(ptr);
 	if (block) {
 		nvhi_list_del(&block->link);
-		if (dma_watcher)
-			dma_watcher(block->base, block->length, false);
+		dma_tell(block, false);
 	}
 	pthread_mutex_unlock(&dma_lock);
 	if (block)
@@ -152,13 +159,30 @@ bool nvhi_dma_is_huge(const void *ptr, size_t *ret_length)
 	return huge;
 }
 
-void nvhi_dma_watch(void (*fn)(void *base, size_t length, bool there))
+void nvhi_dma_watch(struct nvhi_dma_watcher *watcher)
 {
+	struct nvhi_dma_watcher *w;
 	struct dma_block *block;
+	bool known = false;
 
 	pthread_mutex_lock(&dma_lock);
-	dma_watcher = fn;
-	nvhi_list_for_each (block, &dma_blocks, link)
-		fn(block->base, block->length, true);
+	nvhi_list_for_each(w, &dma_watchers, link)
+		known |= w == watcher;
+	if (!known) {
+		nvhi_list_add_tail(&dma_watchers, &watcher->link);
+		nvhi_list_for_each(block, &dma_blocks, link)
+			watcher->fn(watcher, block->base, block->length, block->huge, true);
+	}
+	pthread_mutex_unlock(&dma_lock);
+}
+
+void nvhi_dma_unwatch(struct nvhi_dma_watcher *watcher)
+{
+	struct nvhi_dma_watcher *w, *next;
+
+	pthread_mutex_lock(&dma_lock);
+	nvhi_list_for_each_safe(w, next, &dma_watchers, link)
+		if (w == watcher)
+			nvhi_list_del(&w->link);
 	pthread_mutex_unlock(&dma_lock);
 }

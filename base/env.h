@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/list.h"
+
 /*
  * Starts EAL once for the process: no probing of the machine's own devices, no files outside
  * memory, no telemetry thread, one lcore, on a thread of its own that ends again, so that the
@@ -27,9 +29,17 @@ void *nvhi_dma_alloc(size_t size, size_t align);
 void nvhi_dma_free(void *ptr);
 /* Whether `ptr`, from nvhi_dma_alloc, stands in hugepages, and how long its mapping is. */
 bool nvhi_dma_is_huge(const void *ptr, size_t *ret_length);
-/* A transport that registers memory hears of each block: of those that are there at once, of later
- * ones as they come, and of each before it is unmapped. One watcher, set once and for good; called
- * under the list's lock: it must not call these functions. */
-void nvhi_dma_watch(void (*fn)(void *base, size_t length, bool there));
+/* Who registers memory with a device hears of each block: of those that are there at once, of later
+ * ones as they come, and of each before it is unmapped. Embedded in its owner. fn is called under
+ * the list's lock: it must not call these functions. */
+struct nvhi_dma_watcher {
+	struct nvhi_list link;
+	void (*fn)(struct nvhi_dma_watcher *watcher, void *base, size_t length, bool huge,
+		   bool there);
+};
+/* Again: nothing happens. */
+void nvhi_dma_watch(struct nvhi_dma_watcher *watcher);
+/* fn is not called any more; one that does not watch may be given too. */
+void nvhi_dma_unwatch(struct nvhi_dma_watcher *watcher);
 
 #endif

@@ -4,11 +4,13 @@
 #include "host/transport.h"
 #include "fabric/rdma/rdma.h"
 #include "fabric/tcp/tcp.h"
+#include "pcie/vfio/vfio.h"
 #include "pcie/vfio-user/vfio_user.h"
 
 static const struct nvhi_transport *const transports[] = {
 	&nvhi_transport_tcp,
 	&nvhi_transport_rdma,
+	&nvhi_transport_pcie,
 	&nvhi_transport_vfio_user,
 };
 

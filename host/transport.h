@@ -79,6 +79,8 @@ struct nvhi_tctrlr_opts {
 	uint32_t connect_timeout_ms;	/* each of transport connect, handshake, Connect command */
 	struct nvhi_net *net;		/* where byte streams come from */
 	const char *name;		/* "nvh0": for logs */
+	char *why;			/* where tctrlr_open says in words why it failed; NULL: nobody asks */
+	size_t why_len;
 };
 
 struct nvhi_tctrlr {
@@ -89,6 +91,10 @@ struct nvhi_tctrlr {
 	uint16_t icdoff;		/* bytes */
 	uint32_t sgls;			/* Identify SGLS */
 	uint16_t cntlid;		/* of the admin Connect; used by I/O queue Connects */
+	/* Set by the layer above, NULL: nobody asks. Called by the transport when it hears that a
+	 * controller that was lost is within reach again. Home reactor, never from inside a call. */
+	void (*on_link)(void *arg);
+	void *on_link_arg;
 };
 
 /* ---- queue pairs ------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /*
  * The bus: how the driver reaches a controller's registers and how the controller reaches memory.
- * One implementation a way in (vfio-user/: a controller that another process plays;
+ * One implementation a way in (vfio/: a device of this machine, by VFIO or uio; vfio-user/: a
+ * controller that another process plays;
  * tests/pcie/qtest_bus.c: QEMU's controller model, for tests); the driver above makes no syscall and
  * cannot tell.
  *
@@ -89,6 +90,8 @@ struct nvhi_pcie_bus {
 	/* The driver's: the bus saw the device go. On home, from a turn of its own. */
 	void *owner;
 	void (*gone)(struct nvhi_pcie_bus *bus, int err, const char *why);
+	/* The same: a device that was gone is there again, start() makes sense. */
+	void (*back)(struct nvhi_pcie_bus *bus);
 };
 
 #endif

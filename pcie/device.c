@@ -158,6 +158,14 @@ static void device_on_gone(struct nvhi_pcie_bus *bus, int err, const char *why)
 		nvhi_pcie_fail(ctrlr->admin, err, "%s", why);
 }
 
+static void device_on_back(struct nvhi_pcie_bus *bus)
+{
+	struct nvhi_pcie_ctrlr *ctrlr = bus->owner;
+
+	if (ctrlr->tctrlr.on_link)
+		ctrlr->tctrlr.on_link(ctrlr->tctrlr.on_link_arg);
+}
+
 void nvhi_pcie_device_start(struct nvhi_pcie_ctrlr *ctrlr)
 {
 	struct nvhi_pcie_bus *bus = ctrlr->bus;
@@ -184,5 +192,6 @@ void nvhi_pcie_device_init(struct nvhi_pcie_ctrlr *ctrlr)
 	ctrlr->start.done = device_on_start;
 	ctrlr->bus->owner = ctrlr;
 	ctrlr->bus->gone = device_on_gone;
+	ctrlr->bus->back = device_on_back;
 	nvhi_pcie_jobs_init(ctrlr);
 }

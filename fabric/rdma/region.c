@@ -30,7 +30,9 @@ static pthread_mutex_t region_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct nvhi_list regions = NVHI_LIST_INIT(regions);
 static struct nvhi_list region_devs = NVHI_LIST_INIT(region_devs); /* nvhi_rdma_dev.region_link */
 static uint64_t region_generation = 1;
-static bool region_watching;
+static void region_dma_block(struct nvhi_dma_watcher *watcher, void *base, size_t length, bool huge,
+			     bool there);
+static struct nvhi_dma_watcher region_watcher = {.fn = region_dma_block};
 
 static void region_changed(void)
 {
@@ -180,11 +182,14 @@ void nvhi_rdma_region_remove(void *addr, size_t len)
 
 /* A block of DMA memory has come, or is about to be unmapped: then with all that the application
  * registered in it and forgot. Called under that list's lock. */
-static void region_dma_block(void *base, size_t length, bool there)
+static void region_dma_block(struct nvhi_dma_watcher *watcher, void *base, size_t length, bool huge,
+			     bool there)
 {
 	uintptr_t start = (uintptr_t)base, end = start + length;
 	struct region *region, *next;
 
+	(void)watcher;
+	(void)huge;
 	pthread_mutex_lock(&region_lock);
 	if (there) {
 		region = region_exact(start, end);
@@ -210,18 +215,14 @@ out:
 void nvhi_rdma_regions_attach(struct nvhi_rdma_dev *dev)
 {
 	struct region *region;
-	bool watch;
 
 	pthread_mutex_lock(&region_lock);
 	nvhi_list_add_tail(&region_devs, &dev->region_link);
 	nvhi_list_for_each(region, &regions, link)
 		if (region->refs)
 			region_register(region, dev); /* refused: said there, and copied */
-	watch = !region_watching;
-	region_watching = true;
 	pthread_mutex_unlock(&region_lock);
-	if (watch)
-		nvhi_dma_watch(region_dma_block);
+	nvhi_dma_watch(&region_watcher);
 }
 
 void nvhi_rdma_regions_release(struct nvhi_rdma_dev *dev)

@@ -169,11 +169,18 @@ static void ctrlr_on_kick(struct nvhi_msg *msg)
 		nvhi_ctrlr_run_wants(ctrlr);
 }
 
+/* What was lost is within reach again. */
+static void ctrlr_on_link(void *arg)
+{
+	nvhi_ctrlr_wake(arg);
+}
+
 int nvhi_ctrlr_create(const struct nvhi_ctrlr_opts *opts, struct nvhi_ctrlr_owner *owner,
 		      char *errbuf, size_t errbuf_len, struct nvhi_ctrlr **ret_ctrlr)
 {
 	const struct nvhi_transport *transport = opts->ops;
 	struct nvhi_ctrlr *ctrlr;
+	char why[256] = "";
 	int err;
 
 	if (!transport)
@@ -207,13 +214,19 @@ int nvhi_ctrlr_create(const struct nvhi_ctrlr_opts *opts, struct nvhi_ctrlr_owne
 		err = ctrlr_allocate(ctrlr);
 	if (err)
 		goto err_free;
+	ctrlr->opts.transport.why = why;
+	ctrlr->opts.transport.why_len = sizeof(why);
 	err = transport->tctrlr_open(&ctrlr->opts.transport, &ctrlr->tctrlr);
+	ctrlr->opts.transport.why = NULL;
 	if (err) {
 		snprintf(errbuf, errbuf_len, "%s %s: %s", transport->name, ctrlr->where,
-			 strerror(-err));
+			 why[0] ? why : strerror(-err));
 		ctrlr_free(ctrlr);
 		return err;
 	}
+	ctrlr->tctrlr->opts.why = NULL;
+	ctrlr->tctrlr->on_link = ctrlr_on_link;
+	ctrlr->tctrlr->on_link_arg = ctrlr;
 	*ret_ctrlr = ctrlr;
 	return 0;
 
