@@ -90,6 +90,7 @@ struct nvhi_tctrlr {
 	uint32_t ioccsz;		/* bytes of an I/O capsule's in-capsule data (0 before identify) */
 	uint16_t icdoff;		/* bytes */
 	uint32_t sgls;			/* Identify SGLS */
+	uint16_t oacs;			/* Identify OACS */
 	uint16_t cntlid;		/* of the admin Connect; used by I/O queue Connects */
 	/* Set by the layer above, NULL: nobody asks. Called by the transport when it hears that a
 	 * controller that was lost is within reach again. Home reactor, never from inside a call. */

@@ -65,6 +65,12 @@ struct nvhi_pcie_ctrlr {
 	struct nvhi_pcie_qpair *job; /* being done */
 	struct nvhi_req job_req;
 	struct nvhi_timer job_timer;
+
+	/* Doorbell Buffer Config, of I/O queues: what we write instead of ringing, and from where on the
+	 * device wants to be rung. Set before the first I/O queue is created; NULL: not offered. */
+	void *db_mem;
+	uint64_t db_iova;
+	bool db_asked, db_on;
 };
 
 /* ---- queue pairs ------------------------------------------------------------------------- */
@@ -125,6 +131,7 @@ struct nvhi_pcie_qpair {
 	uint8_t phase;
 	uint32_t written, rung; /* submission queue entries so far: put down; told to the device */
 	volatile uint32_t *sq_doorbell, *cq_doorbell;
+	uint32_t *shadow[2]; /* SQ, CQ: in the doorbell buffers; NULL: there are none */
 	struct nvhi_defer doorbell;
 	struct nvhi_poller poller;
 	bool polled;
@@ -184,6 +191,10 @@ void nvhi_pcie_device_stop(struct nvhi_pcie_ctrlr *ctrlr);
 
 /* jobs.c */
 void nvhi_pcie_jobs_init(struct nvhi_pcie_ctrlr *ctrlr);
+void nvhi_pcie_jobs_fini(struct nvhi_pcie_ctrlr *ctrlr);
+/* The queue pair's reactor, once it was created: sets q->shadow. */
+void nvhi_pcie_job_buffers(struct nvhi_pcie_qpair *q);
+#define NVHI_PCIE_EVENTIDX (4096 / sizeof(uint32_t)) /* behind the entry of q->shadow */
 /* The queue pair's reactor: the answer comes to nvhi_pcie_job_done there. */
 void nvhi_pcie_job_post(struct nvhi_pcie_qpair *q, enum nvhi_pcie_job job);
 /* Home: the device has stopped: whoever waited is answered. */

@@ -102,6 +102,8 @@ int nvhi_pcie_queue_init(struct nvhi_pcie_qpair *q)
 
 void nvhi_pcie_queue_fini(struct nvhi_pcie_qpair *q)
 {
+	if (q->mem) /* what a device that was hung may still fetch must be no command */
+		memset(q->mem, 0, (size_t)q->ring * sizeof(*q->sq));
 	if (q->mem)
 		q->ctrlr->bus->ops->dma_free(q->ctrlr->bus, q->mem, q->mem_size);
 	free(q->slots);
@@ -115,6 +117,7 @@ void nvhi_pcie_queue_start(struct nvhi_pcie_qpair *q)
 
 	q->sq_doorbell = bus->ops->doorbell(bus, nvh_db_sq(q->qpair.qid, dstrd));
 	q->cq_doorbell = bus->ops->doorbell(bus, nvh_db_cq(q->qpair.qid, dstrd));
+	nvhi_pcie_job_buffers(q);
 	q->polled = true;
 	nvhi_poller_add(q->qpair.reactor, &q->poller, queue_poll);
 }
@@ -129,10 +132,25 @@ void nvhi_pcie_queue_stop(struct nvhi_pcie_qpair *q)
 
 /* ---- submit ------------------------------------------------------------------------------ */
 
-static void doorbell_write(struct nvhi_pcie_qpair *q, volatile uint32_t *mapped, uint32_t offset,
-			   uint32_t value)
+/* Whether the device wants to be rung for a step from `old` to `value`: it passes `event`. */
+static bool wants_ring(uint32_t event, uint32_t value, uint32_t old)
 {
-	if (mapped)
+	return (uint16_t)(value - event - 1) < (uint16_t)(value - old);
+}
+
+/* `shadow`: told in memory, and rung only when the device sleeps, by a write that it traps. */
+static void doorbell_write(struct nvhi_pcie_qpair *q, uint32_t *shadow, volatile uint32_t *mapped,
+			   uint32_t offset, uint32_t value)
+{
+	if (shadow) {
+		uint32_t old = *shadow;
+
+		__atomic_store_n(shadow, value, __ATOMIC_RELEASE);
+		__sync_synchronize(); /* either it sees this, or we see what it asks for */
+		if (wants_ring(__atomic_load_n(shadow + NVHI_PCIE_EVENTIDX, __ATOMIC_RELAXED), value,
+			       old))
+			q->ctrlr->bus->ops->write32(q->ctrlr->bus, offset, value);
+	} else if (mapped)
 		*mapped = value;
 	else
 		q->ctrlr->bus->ops->write32(q->ctrlr->bus, offset, value);
@@ -144,8 +162,8 @@ static void queue_ring(struct nvhi_defer *defer)
 	struct nvhi_pcie_qpair *q = nvhi_container_of(defer, struct nvhi_pcie_qpair, doorbell);
 
 	__sync_synchronize(); /* commands, lists and data before the doorbell */
-	doorbell_write(q, q->sq_doorbell, nvh_db_sq(q->qpair.qid, nvh_cap_dstrd(q->ctrlr->cap)),
-		       q->sq_tail);
+	doorbell_write(q, q->shadow[0], q->sq_doorbell,
+		       nvh_db_sq(q->qpair.qid, nvh_cap_dstrd(q->ctrlr->cap)), q->sq_tail);
 	q->rung = q->written;
 }
 
@@ -391,7 +409,7 @@ static int queue_poll(struct nvhi_poller *poller)
 		return 0;
 	q->qpair.last_rx_ns = nvhi_reactor_now(q->qpair.reactor);
 	if (q->state == NVHI_PCIE_Q_LIVE)
-		doorbell_write(q, q->cq_doorbell,
+		doorbell_write(q, q->shadow[1], q->cq_doorbell,
 			       nvh_db_cq(q->qpair.qid, nvh_cap_dstrd(q->ctrlr->cap)), q->cq_head);
 	queue_serve_waiting(q);
 	return work;

@@ -18,6 +18,7 @@
 #include "base/stream.h"
 #include "target-lite/options.h"
 #include "target-lite/rdma/rdma.h"
+#include "target-lite/vfio-user/vfio_user.h"
 #include "target-lite/rpc/rpc.h"
 #include "target-lite/tcp/tcp.h"
 
@@ -74,6 +75,23 @@ static void program_step_done(void *arg, int err)
 		program_ready(p);
 }
 
+static const char *folder_hint(int err)
+{
+	switch (err) {
+	case -ENOENT:
+	case -ENOTDIR:
+		return "it must be a folder: mkdir -p makes it";
+	case -EADDRINUSE:
+		return "another target listens there";
+	case -EACCES:
+		return "no permission to make a socket in it";
+	case -ENAMETOOLONG:
+		return "a socket's path is 107 bytes at most";
+	default:
+		return NULL;
+	}
+}
+
 static const char *listen_hint(int err)
 {
 	switch (err) {
@@ -100,11 +118,16 @@ static int start_listener(struct program *p, struct tl_subsystem *ss,
 	int err = tl_subsystem_add_listener(ss, addr, false, TL_ANA_OPTIMIZED, program_step_done, p,
 					    &bound);
 
-	snprintf(name, sizeof(name), "%s:%s%s%s:%s",
-		 addr->trtype == TL_TRTYPE_RDMA ? "rdma" : "tcp", v6 ? "[" : "", addr->traddr, v6 ? "]" : "",
-		 err ? addr->trsvcid : bound.trsvcid);
+	if (addr->trtype == TL_TRTYPE_VFIOUSER)
+		snprintf(name, sizeof(name), "vfio-user:%s", addr->traddr);
+	else
+		snprintf(name, sizeof(name), "%s:%s%s%s:%s",
+			 addr->trtype == TL_TRTYPE_RDMA ? "rdma" : "tcp", v6 ? "[" : "", addr->traddr,
+			 v6 ? "]" : "", err ? addr->trsvcid : bound.trsvcid);
 	if (err)
-		return program_error("--listen", name, err, listen_hint(err));
+		return program_error("--listen", name, err,
+				     addr->trtype == TL_TRTYPE_VFIOUSER ? folder_hint(err)
+									: listen_hint(err));
 	p->pending++;
 	printf("listening on %s\n", name);
 	return 0;
@@ -215,16 +238,25 @@ static int start_rdma(struct program *p)
 	return err;
 }
 
+static int start_vfio_user(struct program *p)
+{
+	struct tl_transport *transport;
+	int err = tl_vfu_create(p->target, &p->opts.transport, &transport);
+
+	return err ? program_error("transport", "vfio-user", err, NULL) : 0;
+}
+
 /* Those that --listen names; TCP when it names none. */
 static int start_transports(struct program *p)
 {
-	bool tcp = !p->opts.listen_count, rdma = false;
+	bool tcp = !p->opts.listen_count, rdma = false, vfio_user = false;
 
 	for (uint32_t i = 0; i < p->opts.listen_count; i++) {
 		tcp = tcp || p->opts.listens[i].trtype == TL_TRTYPE_TCP;
 		rdma = rdma || p->opts.listens[i].trtype == TL_TRTYPE_RDMA;
+		vfio_user = vfio_user || p->opts.listens[i].trtype == TL_TRTYPE_VFIOUSER;
 	}
-	if (tcp && start_tcp(p))
+	if ((tcp && start_tcp(p)) || (vfio_user && start_vfio_user(p)))
 		return -EINVAL;
 	return rdma ? start_rdma(p) : 0;
 }

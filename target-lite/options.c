@@ -24,6 +24,7 @@ static const char options_help[] =
 	"\n"
 	"  --listen tcp:ADDR:PORT     listen there; port 0 picks one. Repeatable. [::1] for IPv6\n"
 	"  --listen rdma:ADDR:PORT    the same over RDMA (the address of an RDMA device's interface)\n"
+	"  --listen vfio-user:FOLDER  be a PCIe controller to who connects to FOLDER/cntrl\n"
 	"  --ns malloc:SIZE           a namespace in memory (64M, 1G), zero until written\n"
 	"  --ns null:SIZE             one that forgets writes and reads as zeroes\n"
 	"  --ns file:PATH[:SIZE]      one in a file or block device; SIZE creates the file\n"
@@ -129,9 +130,23 @@ static int options_uuid(const char *text, uint8_t ret_uuid[16])
 	return n == 32 ? 0 : -EINVAL;
 }
 
+static int options_listen_folder(struct tl_options *o, struct tl_listen_addr *addr, const char *text)
+{
+	const char *folder = text + strlen("vfio-user:");
+
+	if (!*folder || strlen(folder) >= sizeof(addr->traddr))
+		return options_wrong("--listen %s: not a folder", text);
+	*addr = (struct tl_listen_addr){.trtype = TL_TRTYPE_VFIOUSER, .adrfam = TL_ADRFAM_IPV4};
+	strcpy(addr->traddr, folder);
+	o->listen_count++;
+	return 0;
+}
+
 static int options_listen(struct tl_options *o, const char *text)
 {
 	struct tl_listen_addr *addr = &o->listens[o->listen_count];
+	static const char *const forms =
+		"tcp:ADDRESS:PORT, rdma:ADDRESS:PORT or vfio-user:FOLDER";
 	char host[sizeof(addr->traddr)];
 	const char *rest, *colon;
 	unsigned char bin[16];
@@ -139,19 +154,19 @@ static int options_listen(struct tl_options *o, const char *text)
 
 	if (o->listen_count == TL_MAX_LISTENS)
 		return options_wrong("--listen: more than %u of them", TL_MAX_LISTENS);
+	if (!strncmp(text, "vfio-user:", 10))
+		return options_listen_folder(o, addr, text);
 	if (!strncmp(text, "tcp:", 4))
 		addr->trtype = TL_TRTYPE_TCP;
 	else if (!strncmp(text, "rdma:", 5))
 		addr->trtype = TL_TRTYPE_RDMA;
 	else
-		return options_wrong("--listen %s: not tcp:ADDRESS:PORT or rdma:ADDRESS:PORT",
-				     text);
+		return options_wrong("--listen %s: not %s", text, forms);
 	rest = strchr(text, ':') + 1;
 	colon = strrchr(rest, ':');
 	if (!colon || colon == rest || (size_t)(colon - rest) >= sizeof(host) ||
 	    strlen(colon + 1) >= sizeof(addr->trsvcid))
-		return options_wrong("--listen %s: not tcp:ADDRESS:PORT or rdma:ADDRESS:PORT",
-				     text);
+		return options_wrong("--listen %s: not %s", text, forms);
 	len = (size_t)(colon - rest);
 	if (*rest == '[' && colon[-1] == ']') {
 		rest++;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "pcie/pcie.h"
 #include "pcie/vfio-user/impl.h"
@@ -13,6 +14,8 @@
 
 /* Above what any address of 32 bits could mean. */
 #define FIRST_IOVA ((uint64_t)1 << 32)
+/* Its answer to a question about CSTS; an idle device is asked four times a second. */
+#define ANSWER_NS (2 * NVHI_NSEC_PER_SEC)
 
 /* ---- registers ---------------------------------------------------------------------------- */
 
@@ -21,8 +24,16 @@ static uint32_t vfu_csts(struct nvhi_vfu *vfu)
 {
 	uint32_t csts = vfu->csts;
 
+	if (vfu->csts_asked && nvhi_reactor_now(vfu->home) - vfu->csts_asked_ns > ANSWER_NS) {
+		/* Hung: to us it is gone. Home hears it from the socket. */
+		atomic_store(&vfu->gone, true);
+		shutdown(vfu->sock, SHUT_RDWR);
+		return UINT32_MAX;
+	}
 	if (!vfu->csts_asked || vfu->csts_stale) {
-		vfu->csts_asked = true;
+		if (!vfu->csts_asked)
+			vfu->csts_asked_ns = nvhi_reactor_now(vfu->home);
+		vfu->csts_asked++;
 		nvhi_vfu_region_read(vfu, NVHI_VFU_ASK_CSTS, vfu->cc_writes, NVH_REG_CSTS, 4);
 	}
 	if (!vfu->csts_stale)
@@ -74,7 +85,7 @@ static volatile uint32_t *vfu_doorbell(struct nvhi_pcie_bus *bus, uint32_t offse
 	struct nvhi_vfu *vfu = nvhi_vfu_of(bus);
 	unsigned int dstrd = nvh_cap_dstrd(vfu->cap);
 
-	if (!vfu->db || offset < nvh_db_sq(1, dstrd) || offset < vfu->db_offset ||
+	if (!vfu->db || vfu->db_size < sizeof(uint32_t) || offset < nvh_db_sq(1, dstrd) || offset < vfu->db_offset ||
 	    offset - vfu->db_offset > vfu->db_size - sizeof(uint32_t))
 		return NULL;
 	return (volatile uint32_t *)(void *)(vfu->db + (offset - vfu->db_offset));
@@ -155,6 +166,8 @@ static int vfu_tctrlr_open(const struct nvhi_tctrlr_opts *opts, struct nvhi_tctr
 	vfu->bus.ops = &vfu_ops;
 	vfu->name = opts->name;
 	strcpy(vfu->traddr, opts->addr.traddr);
+	strcpy(vfu->hostnqn, opts->hostnqn);
+	memcpy(vfu->hostid, opts->hostid, sizeof(vfu->hostid));
 	pthread_mutex_init(&vfu->mem_lock, NULL);
 	nvhi_list_init(&vfu->blocks);
 	vfu->next_iova = FIRST_IOVA;

@@ -20,6 +20,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/reactor.h"
+#include "base/spec/nvmf.h"
 #include "base/spec/regs.h"
 #include "base/vfio_user.h"
 #include "pcie/bus.h"
@@ -56,6 +57,8 @@ struct nvhi_vfu {
 	struct nvhi_pcie_bus bus;
 	const char *name; /* "nvh0": for logs */
 	char traddr[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char hostnqn[NVH_NQN_SIZE];
+	uint8_t hostid[16];
 	atomic_bool gone; /* its registers read as all ones */
 	int sock;	  /* closed only when no queue is left that might ring: at the next start */
 
@@ -73,7 +76,9 @@ struct nvhi_vfu {
 	uint64_t cap;
 	uint32_t vs, cc, csts;
 	uint16_t cc_writes; /* counted in the ids of reads of CSTS */
-	bool csts_stale, csts_asked;
+	bool csts_stale;
+	uint32_t csts_asked; /* reads of CSTS not answered yet */
+	uint64_t csts_asked_ns; /* the first of those that wait */
 
 	/* Doorbells that are mapped: [db_offset, db_offset + db_size) of BAR 0. */
 	uint8_t *db;

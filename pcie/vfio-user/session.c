@@ -5,6 +5,7 @@
  * at once of a server that died. The controller's home reactor.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,10 @@
 
 #include "pcie/vfio-user/impl.h"
 
-#define CAPABILITIES "{\"capabilities\":{\"max_msg_fds\":8,\"max_data_xfer_size\":4096}}"
+/* The last two are ours: who the host is, which PCI has no word for. Others leave them out. */
+#define CAPABILITIES                                                                               \
+	"{\"capabilities\":{\"max_msg_fds\":8,\"max_data_xfer_size\":4096,"                          \
+	"\"nvme_hostnqn\":\"%s\",\"nvme_hostid\":\"%s\"}}"
 #define DOORBELLS_MAX ((uint64_t)1 << 20)
 
 #define NVHI_X(upper, lower) #lower,
@@ -78,9 +82,14 @@ int nvhi_vfu_region_write(struct nvhi_vfu *vfu, uint32_t region, uint32_t offset
 
 static int ask_version(struct nvhi_vfu *vfu)
 {
-	static const char json[] = CAPABILITIES;
 	struct nvh_vfu_version version = {NVH_VFU_MAJOR, NVH_VFU_MINOR};
-	struct iovec iov[2] = {{&version, sizeof(version)}, {(void *)(uintptr_t)json, sizeof(json)}};
+	char json[512], id[33];
+	struct iovec iov[2] = {{&version, sizeof(version)}, {json, 0}};
+
+	for (unsigned int i = 0; i < 16; i++)
+		snprintf(id + 2 * i, 3, "%02x", vfu->hostid[i]);
+	iov[1].iov_len = 1 + (size_t)snprintf(json, sizeof(json), CAPABILITIES,
+					      strpbrk(vfu->hostnqn, "\"\\") ? "" : vfu->hostnqn, id);
 
 	return nvhi_vfu_ask(vfu, NVHI_VFU_ASK_VERSION, 0, NVH_VFU_VERSION, 0, iov, 2, -1);
 }
@@ -105,7 +114,8 @@ static int ask_all(struct nvhi_vfu *vfu)
 		  : nvhi_vfu_region_read(vfu, NVHI_VFU_ASK_CSTS, vfu->cc_writes, NVH_REG_CSTS, 4);
 	vfu->awaited = 1u << NVHI_VFU_ASK_INFO | 1u << NVHI_VFU_ASK_BAR0 | 1u << NVHI_VFU_ASK_CAP |
 		       1u << NVHI_VFU_ASK_VS | 1u << NVHI_VFU_ASK_CC | 1u << NVHI_VFU_ASK_CSTS;
-	vfu->csts_asked = true;
+	vfu->csts_asked = 1;
+	vfu->csts_asked_ns = nvhi_reactor_now(vfu->home);
 	return err;
 }
 
@@ -236,8 +246,8 @@ static void bar0_unmap(struct nvhi_vfu *vfu)
 	vfu->db = NULL;
 }
 
-/* Doorbells that cannot be mapped are rung by messages. The file must be as long as it says: what
- * lies behind its end would be a signal when touched. */
+/* Doorbells that cannot be mapped are rung by messages. The file must be as long as it says, and sealed
+ * so that it stays: what lies behind its end would be a signal when touched. */
 static void bar0_map(struct nvhi_vfu *vfu, const struct vfio_region_info *info)
 {
 	struct vfio_region_sparse_mmap_area area;
@@ -249,7 +259,9 @@ static void bar0_map(struct nvhi_vfu *vfu, const struct vfio_region_info *info)
 		return;
 	if ((info->flags & VFIO_REGION_INFO_FLAG_MMAP) && bar0_area(vfu, info, &area) &&
 	    area.size <= DOORBELLS_MAX && area.offset <= info->size &&
-	    area.size <= info->size - area.offset && fstat(fd, &st) == 0 &&
+	    area.size <= info->size - area.offset && area.size >= sizeof(uint32_t) &&
+	    area.offset % sizeof(uint32_t) == 0 && fcntl(fd, F_GET_SEALS) > 0 &&
+	    (fcntl(fd, F_GET_SEALS) & F_SEAL_SHRINK) && fstat(fd, &st) == 0 &&
 	    info->offset <= INT64_MAX - area.offset - area.size &&
 	    (uint64_t)st.st_size >= info->offset + area.offset + area.size) {
 		p = mmap(NULL, area.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
@@ -281,6 +293,8 @@ static const char *on_register(struct nvhi_vfu *vfu, enum nvhi_vfu_ask ask, unsi
 	size_t want = ask == NVHI_VFU_ASK_CAP ? 8 : 4;
 	uint64_t value = 0;
 
+	if (ask == NVHI_VFU_ASK_CSTS ? !vfu->csts_asked : !(vfu->awaited & 1u << ask))
+		return "it answers what was not asked";
 	if (vfu->rx.payload_len < sizeof(struct nvh_vfu_region_access) + want)
 		return "its register is cut short";
 	memcpy(&value, vfu->rx.payload + sizeof(struct nvh_vfu_region_access), want);
@@ -295,7 +309,8 @@ static const char *on_register(struct nvhi_vfu *vfu, enum nvhi_vfu_ask ask, unsi
 		vfu->cc = (uint32_t)value;
 		break;
 	default:
-		vfu->csts_asked = false;
+		vfu->csts_asked--;
+		vfu->csts_asked_ns = nvhi_reactor_now(vfu->home);
 		if (seq != (vfu->cc_writes & NVHI_VFU_SEQ_MASK))
 			break; /* from before the last change */
 		vfu->csts = (uint32_t)value;
@@ -389,9 +404,10 @@ static int vfu_on_readable(struct nvhi_source *source, unsigned int events)
 		work++;
 	}
 	if (n < 0)
-		vfu_end(vfu, n == -EPROTO ? n : -ENODEV,
-			n == -EPROTO ? "%s: no vfio-user message begins like that"
-				     : "%s: the process that was the controller is gone",
+		vfu_end(vfu, n == -ECONNRESET || n == -EPIPE ? -ENODEV : -EPROTO,
+			n == -EPROTO   ? "%s: no vfio-user message begins like that"
+			: n == -EMFILE ? "%s: a message with more file descriptors than can be"
+				       : "%s: the process that was the controller is gone",
 			vfu->traddr);
 	return work + (n < 0);
 }

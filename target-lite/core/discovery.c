@@ -60,6 +60,8 @@ static bool disc_addr_any(const char *traddr)
  */
 static bool disc_announced(const struct tl_qpair *qpair, const struct tl_subsystem_listener *sl)
 {
+	if (sl->addr.trtype == TL_TRTYPE_VFIOUSER)
+		return false; /* no fabric leads there */
 	return !sl->adding && (!disc_addr_any(sl->addr.traddr) ||
 			       (qpair->local[0] && qpair->listen_addr.trtype == sl->addr.trtype &&
 				qpair->listen_addr.adrfam == sl->addr.adrfam));

@@ -94,10 +94,14 @@ static void identify_ctrlr_io(const struct tl_ctrlr *ctrlr, struct nvh_id_ctrlr 
 	nvh_le16_put(&id->fuses, NVH_FUSES_COMPARE_WRITE);
 	id->vwc = NVH_VWC_PRESENT | NVH_VWC_FLUSH_ALL_NO;
 	nvh_le16_put(&id->cdfs, 0x1); /* format 0h */
-	nvh_le32_put(&id->ioccsz,
-		     (uint32_t)sizeof(struct nvh_cmd) / 16 + opts->in_capsule_data_size / 16);
-	nvh_le32_put(&id->iorcsz, (uint32_t)sizeof(struct nvh_cpl) / 16);
-	nvh_le16_put(&id->ofcs, NVH_OFCS_DISCONNECT);
+	if (ctrlr->transport->ops->trtype == TL_TRTYPE_VFIOUSER) {
+		nvh_le16_put(&id->oacs, NVH_OACS_DBBUF);
+	} else {
+		nvh_le32_put(&id->ioccsz, (uint32_t)sizeof(struct nvh_cmd) / 16 +
+						  opts->in_capsule_data_size / 16);
+		nvh_le32_put(&id->iorcsz, (uint32_t)sizeof(struct nvh_cpl) / 16);
+		nvh_le16_put(&id->ofcs, NVH_OFCS_DISCONNECT);
+	}
 	id->psd[0].flags = 0;
 	if (ss->ana_reporting)
 		identify_ctrlr_ana(ss, id);

@@ -22,6 +22,11 @@ struct tl_listener *tl_target_get_listener(struct tl_target *target,
 	}
 	nvhi_list_for_each(listener, &target->listeners, link) {
 		if (tl_listen_addr_equal(&listener->addr, addr)) {
+			/* A vfio-user client does not name the subsystem: its address does. */
+			if (addr->trtype == TL_TRTYPE_VFIOUSER) {
+				*ret_err = -EADDRINUSE;
+				return NULL;
+			}
 			listener->users++;
 			return listener;
 		}

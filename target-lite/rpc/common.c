@@ -147,7 +147,7 @@ int tl_rpc_parse_addr(struct nvhi_rpc_call *call, const char *name, const struct
 	struct tl_listen_addr out = {.adrfam = TL_ADRFAM_IPV4};
 
 	if (tl_trtype_parse(addr->trtype, &out.trtype))
-		return bad_addr(call, name, "trtype", addr->trtype, "is no transport (TCP, RDMA)");
+		return bad_addr(call, name, "trtype", addr->trtype, "is no transport (TCP, RDMA, VFIOUSER)");
 	if (out.trtype == TL_TRTYPE_VFIOUSER) {
 		snprintf(out.traddr, sizeof(out.traddr), "%s", addr->traddr);
 		*ret_addr = out;

@@ -79,8 +79,12 @@ static const struct nvhi_json_field add_fields[] = {
 	NVHI_JSON_END,
 };
 
-static const char *listen_hint(int err)
+static const char *listen_hint(const struct tl_listen_addr *addr, int err)
 {
+	if (addr->trtype == TL_TRTYPE_VFIOUSER)
+		return err == -ENOENT || err == -ENOTDIR ? " (it must be a folder)"
+		       : err == -EADDRINUSE ? " (a subsystem or another target listens there)"
+					    : "";
 	switch (err) {
 	case -EADDRINUSE:
 		return " (the port is taken: choose another; ss -ltnp shows by whom)";
@@ -124,7 +128,7 @@ static void nvmf_subsystem_add_listener(struct nvhi_rpc_call *call)
 				 where);
 	else if (rc)
 		nvhi_rpc_error(call, NVHI_RPC_INTERNAL_ERROR, "cannot listen at %s: %s%s", where,
-			       strerror(-rc), listen_hint(rc));
+			       strerror(-rc), listen_hint(&addr, rc));
 }
 
 /* ---- remove ------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "target-lite/rdma/rdma.h"
+#include "target-lite/vfio-user/vfio_user.h"
 #include "target-lite/rpc/impl.h"
 #include "target-lite/tcp/tcp.h"
 
@@ -31,7 +32,7 @@ struct create_transport {
 
 static const struct nvhi_json_field create_fields[] = {
 	NVHI_JSON_FIELD(create_transport, trtype, STRING, NVHI_JSON_REQUIRED,
-			.help = "TCP, RDMA"),
+			.help = "TCP, RDMA, VFIOUSER"),
 	NVHI_JSON_FIELD(create_transport, tgt_name, STRING),
 	OPT(max_queue_depth, U32, .min = 2, .max = 65535, .help = "entries of an I/O queue (128)"),
 	OPT(max_io_qpairs_per_ctrlr, U32, .min = 1, .max = 65534, .help = "I/O queues (127)"),
@@ -134,6 +135,18 @@ static void create_tcp(struct nvhi_rpc_call *call, struct tl_target *target,
 		nvhi_rpc_reply_bool(call, true);
 }
 
+static void create_vfio_user(struct nvhi_rpc_call *call, struct tl_target *target,
+			     struct create_transport *p)
+{
+	struct tl_transport *transport;
+	int rc = tl_vfu_create(target, &p->opts, &transport);
+
+	if (rc)
+		tl_rpc_fail(call, rc, "transport VFIOUSER");
+	else
+		nvhi_rpc_reply_bool(call, true);
+}
+
 static void nvmf_create_transport(struct nvhi_rpc_call *call)
 {
 	struct create_transport p = {0};
@@ -147,14 +160,15 @@ static void nvmf_create_transport(struct nvhi_rpc_call *call)
 	target = tl_rpc_target(call, p.tgt_name);
 	if (!target || check_transport(call, &p))
 		return;
-	if (tl_trtype_parse(p.trtype, &trtype) ||
-	    (trtype != TL_TRTYPE_TCP && trtype != TL_TRTYPE_RDMA)) {
+	if (tl_trtype_parse(p.trtype, &trtype)) {
 		tl_rpc_bad_param(call, "trtype",
-				 "'%.32s' is no transport of this target (TCP, RDMA)", p.trtype);
+				 "'%.32s' is no transport of this target (TCP, RDMA, VFIOUSER)",
+				 p.trtype);
 		return;
 	}
-	culprit = trtype == TL_TRTYPE_RDMA ? tl_rdma_check_opts(&p.opts)
-					   : tl_tcp_check_opts(&p.opts);
+	culprit = trtype == TL_TRTYPE_RDMA  ? tl_rdma_check_opts(&p.opts)
+		  : trtype == TL_TRTYPE_TCP ? tl_tcp_check_opts(&p.opts)
+					    : tl_vfu_check_opts(&p.opts);
 	if (culprit) {
 		tl_rpc_bad_param(call, culprit, "out of range");
 		return;
@@ -164,6 +178,8 @@ static void nvmf_create_transport(struct nvhi_rpc_call *call)
 			       tl_trtype_name(trtype));
 	else if (trtype == TL_TRTYPE_RDMA)
 		create_rdma(call, target, &p);
+	else if (trtype == TL_TRTYPE_VFIOUSER)
+		create_vfio_user(call, target, &p);
 	else
 		create_tcp(call, target, &p);
 }

@@ -339,8 +339,9 @@ static void conn_message(struct tl_vfu_conn *conn)
 	if (conn->closed)
 		return;
 	if (err) {
-		nvhi_log(INFO, TARGET, "%s: command %u of %u bytes: %s", conn->name, h->command,
-			 h->size, strerror(err));
+		if (conn->complaints++ < TL_VFU_COMPLAINTS)
+			nvhi_log(INFO, TARGET, "%s: command %u of %u bytes: %s", conn->name,
+				 h->command, h->size, strerror(err));
 		if (!(h->flags & NVH_VFU_F_NO_REPLY))
 			tl_vfu_reply(conn, h->msg_id, h->command, err, NULL, 0, -1);
 	}

@@ -96,42 +96,45 @@ static void walk_add(struct walk *w, uint64_t iova, uint32_t len)
 	w->left -= len;
 }
 
-/* A list: whole pages, the last entry of a page of it leads to the next when more are needed. */
-static unsigned int walk_list(struct walk *w, uint64_t list)
+/* The entries of one page of a list, the last of which leads to the next page when it is not the end:
+ * that one begins a page, so each step makes progress. */
+static unsigned int walk_list_page(struct walk *w, uint64_t *list)
 {
-	while (w->left) {
-		uint32_t room = (uint32_t)((TL_VFU_PAGE - list % TL_VFU_PAGE) / 8), i;
-		uint64_t need = (w->left + TL_VFU_PAGE - 1) / TL_VFU_PAGE;
-		struct tl_vfu_map *map;
-		uint8_t *entries;
+	uint64_t need = (w->left + TL_VFU_PAGE - 1) / TL_VFU_PAGE;
+	uint32_t room = (uint32_t)((TL_VFU_PAGE - *list % TL_VFU_PAGE) / 8);
+	uint32_t count = need < room ? (uint32_t)need : room;
+	bool last = need <= room;
+	unsigned int status = 0;
+	struct tl_vfu_map *map;
+	const uint8_t *entries = tl_vfu_get(w->conn, *list, (uint64_t)count * 8, &map);
 
-		if (list % 8)
-			return TL_DNR(NVH_ST_PRP_INVALID_OFFSET);
-		if (need < room)
-			room = (uint32_t)need;
-		entries = tl_vfu_get(w->conn, list, (uint64_t)room * 8, &map);
-		if (!entries)
-			return TL_DNR(NVH_ST_DATA_XFER_ERROR);
-		for (i = 0; i < room && w->left; i++) {
-			struct nvh_le64 le;
-			uint64_t entry;
+	if (!entries)
+		return TL_DNR(NVH_ST_DATA_XFER_ERROR);
+	for (uint32_t i = 0; i < count && !status; i++) {
+		struct nvh_le64 le;
+		uint64_t entry;
 
-			memcpy(&le, entries + i * 8, sizeof(le));
-			entry = nvh_le64_get(le);
-			if (i + 1 == room && room < need) {
-				list = entry; /* of the list itself */
-				break;
-			}
-			if (entry % TL_VFU_PAGE)
-				break;
+		memcpy(&le, entries + i * 8, sizeof(le));
+		entry = nvh_le64_get(le);
+		if (entry % TL_VFU_PAGE)
+			status = TL_DNR(NVH_ST_PRP_INVALID_OFFSET);
+		else if (i + 1 == count && !last)
+			*list = entry;
+		else
 			walk_add(w, entry,
 				 w->left < TL_VFU_PAGE ? (uint32_t)w->left : TL_VFU_PAGE);
-		}
-		tl_vfu_put(w->conn, map);
-		if (w->left && (i < room) && !(i + 1 == room && room < need))
-			return TL_DNR(NVH_ST_PRP_INVALID_OFFSET);
 	}
-	return 0;
+	tl_vfu_put(w->conn, map);
+	return status;
+}
+
+static unsigned int walk_list(struct walk *w, uint64_t list)
+{
+	unsigned int status = list % 8 ? TL_DNR(NVH_ST_PRP_INVALID_OFFSET) : 0;
+
+	while (w->left && !status)
+		status = walk_list_page(w, &list);
+	return status;
 }
 
 static unsigned int walk_prps(struct walk *w, const struct nvh_cmd *cmd)
@@ -162,6 +165,29 @@ static void bounce_put(struct tl_vfu_conn *conn, struct tl_vfu_bounce *bounce)
 	nvhi_list_add_head(&conn->bounce_free, &bounce->link);
 }
 
+/* Every byte of it is the client's; pieces of several maps are several. */
+static bool bounce_hold(struct tl_vfu_conn *conn, struct tl_vfu_bounce *bounce, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t iova = conn->walked[i].iova;
+		uint32_t left = conn->walked[i].len;
+
+		while (left) {
+			uint64_t len = left;
+			uint8_t *base = tl_vfu_get_part(conn, iova, &len,
+							&bounce->pieces[bounce->count].map);
+
+			if (!base)
+				return false;
+			bounce->pieces[bounce->count].base = base;
+			bounce->pieces[bounce->count++].len = (uint32_t)len;
+			iova += len;
+			left -= (uint32_t)len;
+		}
+	}
+	return true;
+}
+
 /* -EAGAIN: there is no buffer now. */
 static int bounce_take(struct tl_vfu_conn *conn, struct tl_vfu_req *r, uint32_t count)
 {
@@ -172,20 +198,12 @@ static int bounce_take(struct tl_vfu_conn *conn, struct tl_vfu_req *r, uint32_t 
 		return -EAGAIN;
 	bounce = nvhi_list_first(&conn->bounce_free, struct tl_vfu_bounce, link);
 	nvhi_list_del(&bounce->link);
-	for (uint32_t i = 0; i < count; i++) {
-		const struct tl_vfu_piece *piece = &conn->walked[i];
-
-		bounce->pieces[i].len = piece->len;
-		bounce->pieces[i].base =
-			tl_vfu_get(conn, piece->iova, piece->len, &bounce->pieces[i].map);
-		if (!bounce->pieces[i].base) {
-			bounce_put(conn, bounce);
-			return -EFAULT;
-		}
-		bounce->count++;
+	if (!bounce_hold(conn, bounce, count)) {
+		bounce_put(conn, bounce);
+		return -EFAULT;
 	}
 	to = bounce->mem;
-	for (uint32_t i = 0; r->req.dir == NVH_DATA_TO_CTRLR && i < count; i++) {
+	for (uint32_t i = 0; r->req.dir == NVH_DATA_TO_CTRLR && i < bounce->count; i++) {
 		memcpy(to, bounce->pieces[i].base, bounce->pieces[i].len);
 		to += bounce->pieces[i].len;
 	}
@@ -210,6 +228,15 @@ static void bounce_copy_out(const struct tl_vfu_req *r)
 
 /* ---- executing --------------------------------------------------------------------------------- */
 
+/* What is looked at, and not merely stored, must not change under our eyes. */
+static bool data_is_copied(const struct tl_vfu_req *r)
+{
+	if (r->req.dir != NVH_DATA_TO_CTRLR)
+		return false;
+	return r->req.qpair->qid == 0 ||
+	       (r->req.cmd.opc != NVH_OPC_WRITE && r->req.cmd.opc != NVH_OPC_COMPARE);
+}
+
 /* 0, -EAGAIN, or a status. */
 static int data_find(struct tl_vfu_conn *conn, struct tl_vfu_req *r)
 {
@@ -219,18 +246,20 @@ static int data_find(struct tl_vfu_conn *conn, struct tl_vfu_req *r)
 
 	if (status)
 		return (int)status;
-	if (w.count > 1) {
-		err = bounce_take(conn, r, w.count);
-		return err == -EFAULT ? (int)TL_DNR(NVH_ST_DATA_XFER_ERROR) : err;
+	if (w.count == 1 && !data_is_copied(r)) {
+		r->req.iov.iov_base =
+			tl_vfu_get(conn, conn->walked[0].iova, r->req.xfer_len, &r->map);
+		r->req.iov.iov_len = r->req.xfer_len;
+		if (r->req.iov.iov_base)
+			return 0;
 	}
-	r->req.iov.iov_base = tl_vfu_get(conn, conn->walked[0].iova, r->req.xfer_len, &r->map);
-	r->req.iov.iov_len = r->req.xfer_len;
-	return r->req.iov.iov_base ? 0 : (int)TL_DNR(NVH_ST_DATA_XFER_ERROR);
+	err = bounce_take(conn, r, w.count);
+	return err == -EFAULT ? (int)TL_DNR(NVH_ST_DATA_XFER_ERROR) : err;
 }
 
 static void data_go(struct tl_vfu_conn *conn, struct tl_vfu_req *r)
 {
-	int status = data_find(conn, r);
+	int status = r->req.xfer_len ? data_find(conn, r) : 0;
 
 	if (status == -EAGAIN)
 		nvhi_list_add_tail(&conn->bounce_waiters, &r->link);
@@ -256,10 +285,26 @@ void tl_vfu_data_exec(struct tl_vfu_req *r)
 		tl_request_fail(&r->req, TL_DNR(NVH_ST_INVALID_FIELD)); /* no SGLs: Identify says */
 	else if (len > q->conn->max_io)
 		tl_request_fail(&r->req, TL_DNR(NVH_ST_INVALID_FIELD)); /* beyond MDTS */
-	else if (len)
-		data_go(q->conn, r);
+	else if ((r->req.cmd.flags & NVH_CMD_FUSE_MASK) && !nvhi_list_empty(&q->conn->bounce_waiters))
+		nvhi_list_add_tail(&q->conn->bounce_waiters, &r->link); /* a pair stays in order */
 	else
-		tl_request_exec(&r->req);
+		data_go(q->conn, r);
+}
+
+/* A loop and no recursion: what is served here may complete here, and free its buffer again. */
+static void data_serve_waiters(struct tl_vfu_conn *conn)
+{
+	if (conn->serving)
+		return;
+	conn->serving = true;
+	while (!nvhi_list_empty(&conn->bounce_free) && !nvhi_list_empty(&conn->bounce_waiters)) {
+		struct tl_vfu_req *next =
+			nvhi_list_first(&conn->bounce_waiters, struct tl_vfu_req, link);
+
+		nvhi_list_del(&next->link);
+		data_go(conn, next);
+	}
+	conn->serving = false;
 }
 
 void tl_vfu_data_done(struct tl_vfu_req *r)
@@ -272,17 +317,11 @@ void tl_vfu_data_done(struct tl_vfu_req *r)
 	r->map = NULL;
 	if (!bounce)
 		return;
-	if (r->req.data_len)
+	if (r->req.dir == NVH_DATA_TO_HOST && r->req.data_len)
 		bounce_copy_out(r);
 	r->bounce = NULL;
 	bounce_put(conn, bounce);
-	if (!nvhi_list_empty(&conn->bounce_waiters)) {
-		struct tl_vfu_req *next =
-			nvhi_list_first(&conn->bounce_waiters, struct tl_vfu_req, link);
-
-		nvhi_list_del(&next->link);
-		data_go(conn, next);
-	}
+	data_serve_waiters(conn);
 }
 
 void tl_vfu_data_forget(struct tl_vfu_queue *q)
@@ -293,6 +332,7 @@ void tl_vfu_data_forget(struct tl_vfu_queue *q)
 		if (r->req.qpair != &q->qpair)
 			continue;
 		nvhi_list_del(&r->link); /* the core never saw it */
+		tl_vfu_cq_unreserve(q);
 	}
 }
 

@@ -226,8 +226,9 @@ void tl_vfu_signal(struct tl_vfu_conn *conn, uint16_t vector)
 	if (++vg->signals % TL_VFU_AIO_EVENTS == 0)
 		syscall(SYS_io_getevents, vg->aio, 0, TL_VFU_AIO_EVENTS, events, NULL);
 	if (syscall(SYS_io_submit, vg->aio, 1, cbs) != 1) {
-		nvhi_log(WARN, TARGET, "%s: interrupt %u cannot be signalled (%s): off", conn->name,
-			 vector, strerror(errno));
+		if (conn->complaints++ < TL_VFU_COMPLAINTS)
+			nvhi_log(WARN, TARGET, "%s: interrupt %u cannot be signalled (%s): off",
+				 conn->name, vector, strerror(errno));
 		irq_set(conn, vector, -1);
 	}
 }

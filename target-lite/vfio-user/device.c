@@ -48,11 +48,14 @@ void tl_vfu_device_fail(struct tl_vfu_conn *conn, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
-	nvhi_log(WARN, TARGET, "%s: %s: controller fatal status", conn->name, why);
+	if (conn->complaints++ < TL_VFU_COMPLAINTS)
+		nvhi_log(WARN, TARGET, "%s: %s: controller fatal status", conn->name, why);
 	device_set(conn, TL_VFU_FAILED);
 	conn->csts |= NVH_CSTS_CFS;
 	tl_vfu_poll_stop(conn);
 }
+
+static void device_start(struct tl_vfu_conn *conn);
 
 /* ---- stopping -------------------------------------------------------------------------------- */
 
@@ -75,12 +78,16 @@ static void device_stopped(struct tl_vfu_conn *conn)
 		tl_vfu_put(conn, conn->eventidx_map);
 	conn->shadow = conn->eventidx = NULL;
 	conn->shadow_map = conn->eventidx_map = NULL;
-	if (conn->cc & NVH_CC_EN) {
+	if ((conn->cc & NVH_CC_EN) && !conn->restart) {
 		device_shut(conn); /* shut down, still enabled */
 		return;
 	}
 	conn->csts = 0;
 	memset(conn->db, 0, TL_VFU_PAGE);
+	if (conn->restart && !conn->closed) {
+		conn->restart = false;
+		device_start(conn);
+	}
 }
 
 void tl_vfu_device_close_queues(struct tl_vfu_conn *conn)
@@ -92,6 +99,7 @@ void tl_vfu_device_close_queues(struct tl_vfu_conn *conn)
 
 static void device_stop(struct tl_vfu_conn *conn)
 {
+	conn->restart = false;
 	if (conn->state == TL_VFU_STOPPING)
 		return;
 	if (conn->state == TL_VFU_OFF) {
@@ -122,6 +130,10 @@ static void device_start(struct tl_vfu_conn *conn)
 	uint32_t cq = (conn->aqa >> NVH_AQA_ACQS_SHIFT & AQA_MASK) + 1;
 	unsigned int status;
 
+	if (conn->state == TL_VFU_STOPPING) {
+		conn->restart = true; /* as soon as it has stopped */
+		return;
+	}
 	if (conn->state != TL_VFU_OFF) {
 		tl_vfu_device_fail(conn, "CC.EN set before CSTS.RDY was clear");
 		return;
@@ -137,6 +149,7 @@ static void device_start(struct tl_vfu_conn *conn)
 				   conn->aqa, (unsigned long long)conn->acq);
 		return;
 	}
+	conn->cqs[0].interrupts = true; /* vector 0, once the client gives us one */
 	if (tl_vfu_queue_create(conn, 0, 0, conn->asq, sq, NULL))
 		tl_vfu_device_fail(conn, "AQA %08x, ASQ %llx: no admin submission queue is there",
 				   conn->aqa, (unsigned long long)conn->asq);

@@ -37,6 +37,7 @@
 #define TL_VFU_CONFIG_SIZE 256u
 #define TL_VFU_BOUNCES	   32u
 #define TL_VFU_AIO_EVENTS  64u
+#define TL_VFU_COMPLAINTS  4u /* log lines about a client */
 
 /* ---- the client's memory ------------------------------------------------------------------- */
 
@@ -146,7 +147,9 @@ struct tl_vfu_conn {
 	struct nvhi_defer check; /* whether it is over */
 
 	struct tl_vfu_map maps[TL_VFU_MAPS_MAX];
-	uint64_t mapped; /* bytes in all */
+	uint64_t mapped;   /* bytes in all */
+	uint32_t last_map; /* where something was found last */
+	uint32_t complaints;
 	uint8_t config[TL_VFU_CONFIG_SIZE], bar4[TL_VFU_PAGE];
 	int irqs[TL_VFU_VECTORS]; /* eventfds, -1 */
 
@@ -156,6 +159,9 @@ struct tl_vfu_conn {
 	uint64_t asq, acq;
 	uint16_t cntlid;
 	uint32_t queues_open; /* those that the core still has */
+	bool restart;	      /* CC.EN was set again while they were being closed */
+	bool rings;	      /* the client rings the admin queue by messages */
+	bool serving;	      /* see data.c */
 
 	int db_fd; /* the page of doorbells */
 	uint32_t *db;
@@ -231,6 +237,9 @@ void tl_vfu_unmap_all(struct tl_vfu_conn *conn);
 /* All `len` bytes at `iova` in one piece, held until tl_vfu_put. NULL: they are not the client's. */
 uint8_t *tl_vfu_get(struct tl_vfu_conn *conn, uint64_t iova, uint64_t len,
 		    struct tl_vfu_map **ret_map);
+/* As much of it as lies in one map. */
+uint8_t *tl_vfu_get_part(struct tl_vfu_conn *conn, uint64_t iova, uint64_t *len,
+			 struct tl_vfu_map **ret_map);
 void tl_vfu_put(struct tl_vfu_conn *conn, struct tl_vfu_map *map);
 
 /* device.c */
@@ -254,6 +263,8 @@ bool tl_vfu_admin_exec(struct tl_vfu_req *r);
 bool tl_vfu_cq_create(struct tl_vfu_conn *conn, uint16_t qid, uint64_t iova, uint32_t entries,
 		      unsigned int *ret_status);
 void tl_vfu_cq_delete(struct tl_vfu_conn *conn, uint16_t qid);
+/* A command that will have no completion. */
+void tl_vfu_cq_unreserve(struct tl_vfu_queue *q);
 int tl_vfu_queue_create(struct tl_vfu_conn *conn, uint16_t qid, uint16_t cqid, uint64_t iova,
 			uint32_t entries, struct tl_vfu_req *creator);
 /* Nothing more is fetched; the core ends what is under way, then the queue is freed. */

@@ -33,10 +33,11 @@ static int map_check_file(struct tl_vfu_conn *conn, int fd, uint64_t end)
 
 	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstatfs(fd, &fs) < 0 ||
 	    fs.f_type == HUGETLBFS_MAGIC) {
-		nvhi_log(INFO, TARGET,
-			 "%s: DMA_MAP: its memory is no memfd of ordinary pages sealed with "
-			 "F_SEAL_SHRINK",
-			 conn->name);
+		if (conn->complaints++ < TL_VFU_COMPLAINTS)
+			nvhi_log(WARN, TARGET,
+				 "%s: DMA_MAP: its memory is no memfd of ordinary pages sealed with "
+				 "F_SEAL_SHRINK",
+				 conn->name);
 		return EPERM;
 	}
 	if (fstat(fd, &st) < 0)
@@ -54,8 +55,10 @@ int tl_vfu_map(struct tl_vfu_conn *conn, const struct nvh_vfu_dma_map *map, int 
 
 	if (!map->size || (map->size | map->addr | map->offset) % TL_VFU_PAGE ||
 	    map->size > UINT64_MAX - map->addr || map->offset > INT64_MAX ||
-	    map->size > INT64_MAX - map->offset || (map->flags & both) != both)
+	    map->size > INT64_MAX - map->offset)
 		return EINVAL;
+	if ((map->flags & both) != both)
+		return 0; /* a ROM: neither queues nor data are there */
 	if (map->size > TL_VFU_MAPPED_MAX - conn->mapped)
 		return ENOMEM;
 	for (uint32_t i = 0; i < TL_VFU_MAPS_MAX; i++) {
@@ -85,8 +88,19 @@ static void map_free(struct tl_vfu_conn *conn, struct tl_vfu_map *map)
 	memset(map, 0, sizeof(*map));
 }
 
+static int unmap_everything(struct tl_vfu_conn *conn)
+{
+	for (uint32_t i = 0; i < TL_VFU_MAPS_MAX; i++)
+		if (conn->maps[i].users)
+			return EBUSY;
+	tl_vfu_unmap_all(conn);
+	return 0;
+}
+
 int tl_vfu_unmap(struct tl_vfu_conn *conn, const struct nvh_vfu_dma_unmap *unmap)
 {
+	if (unmap->flags & NVH_VFU_UNMAP_ALL)
+		return unmap_everything(conn);
 	for (uint32_t i = 0; i < TL_VFU_MAPS_MAX; i++) {
 		struct tl_vfu_map *map = &conn->maps[i];
 
@@ -101,7 +115,7 @@ int tl_vfu_unmap(struct tl_vfu_conn *conn, const struct nvh_vfu_dma_unmap *unmap
 		map->reply = conn->rx.header.msg_id;
 		return -1;
 	}
-	return ENOENT;
+	return 0; /* of what came without a file, or was for reading only: never ours */
 }
 
 void tl_vfu_unmap_all(struct tl_vfu_conn *conn)
@@ -111,20 +125,49 @@ void tl_vfu_unmap_all(struct tl_vfu_conn *conn)
 			map_free(conn, &conn->maps[i]);
 }
 
+static struct tl_vfu_map *map_find(struct tl_vfu_conn *conn, uint64_t iova)
+{
+	struct tl_vfu_map *map = &conn->maps[conn->last_map];
+
+	if (map->base && !map->going && iova >= map->iova && iova - map->iova < map->size)
+		return map;
+	for (uint32_t i = 0; i < TL_VFU_MAPS_MAX; i++) {
+		map = &conn->maps[i];
+		if (map->base && !map->going && iova >= map->iova &&
+		    iova - map->iova < map->size) {
+			conn->last_map = i;
+			return map;
+		}
+	}
+	return NULL;
+}
+
+uint8_t *tl_vfu_get_part(struct tl_vfu_conn *conn, uint64_t iova, uint64_t *len,
+			 struct tl_vfu_map **ret_map)
+{
+	struct tl_vfu_map *map = map_find(conn, iova);
+	uint64_t at;
+
+	if (!map)
+		return NULL;
+	at = iova - map->iova;
+	if (*len > map->size - at)
+		*len = map->size - at;
+	map->users++;
+	*ret_map = map;
+	return map->base + at;
+}
+
 uint8_t *tl_vfu_get(struct tl_vfu_conn *conn, uint64_t iova, uint64_t len,
 		    struct tl_vfu_map **ret_map)
 {
-	for (uint32_t i = 0; i < TL_VFU_MAPS_MAX; i++) {
-		struct tl_vfu_map *map = &conn->maps[i];
+	struct tl_vfu_map *map = map_find(conn, iova);
 
-		if (!map->base || map->going || iova < map->iova || iova - map->iova > map->size ||
-		    len > map->size - (iova - map->iova))
-			continue;
-		map->users++;
-		*ret_map = map;
-		return map->base + (iova - map->iova);
-	}
-	return NULL;
+	if (!map || len > map->size - (iova - map->iova))
+		return NULL;
+	map->users++;
+	*ret_map = map;
+	return map->base + (iova - map->iova);
 }
 
 void tl_vfu_put(struct tl_vfu_conn *conn, struct tl_vfu_map *map)

@@ -56,6 +56,11 @@ void tl_vfu_cq_delete(struct tl_vfu_conn *conn, uint16_t qid)
 	memset(cq, 0, sizeof(*cq));
 }
 
+void tl_vfu_cq_unreserve(struct tl_vfu_queue *q)
+{
+	q->conn->cqs[q->cqid].reserved--;
+}
+
 /* What the client wrote last: to the buffer that it told us of, or to the page itself. */
 static uint32_t doorbell_read(const struct tl_vfu_conn *conn, uint16_t qid, unsigned int which)
 {
@@ -142,6 +147,8 @@ void tl_vfu_answer(struct tl_vfu_req *r, unsigned int status, uint32_t dw0)
 	nvh_cpl_set_status(&cpl, status);
 	if (!q->closing)
 		cq_put(q, &cpl);
+	else
+		tl_vfu_cq_unreserve(q);
 	req_free(r);
 }
 
@@ -154,6 +161,8 @@ static void req_tell(struct tl_vfu_req *r)
 	tl_vfu_data_done(r);
 	if (!q->closing && q->conn->state != TL_VFU_FAILED)
 		cq_put(q, &cpl);
+	else
+		tl_vfu_cq_unreserve(q);
 	tl_request_end(&r->req);
 	req_free(r);
 }
@@ -412,7 +421,10 @@ static void conn_look(struct nvhi_timer *timer)
 	struct tl_vfu_conn *conn = nvhi_container_of(timer, struct tl_vfu_conn, look);
 	uint64_t quiet = nvhi_reactor_now(tl_vfu_reactor(conn)) - conn->active_ns;
 
-	/* With doorbell buffers only the admin queue's page is left to look at. */
+	/* With doorbell buffers only the admin queue's page is left to look at; not even that, when
+	 * the client rings for it too. */
+	if (conn->shadow && conn->rings)
+		return;
 	if (nvhi_timer_arm(tl_vfu_reactor(conn), timer,
 			   conn->shadow || quiet > QUIET_NS ? LOOK_LATER_NS : LOOK_SOON_NS))
 		tl_vfu_device_fail(conn, "no memory for a timer");
@@ -444,6 +456,8 @@ bool tl_vfu_doorbell(struct tl_vfu_conn *conn, uint32_t offset, uint32_t value)
 {
 	uint32_t index = (offset - NVH_REG_DOORBELLS) / sizeof(value);
 
+	if (index == 0)
+		conn->rings = true;
 	if (offset % sizeof(value) || index >= 2 * TL_VFU_QUEUES_MAX)
 		return false;
 	__atomic_store_n(&conn->db[index], value, __ATOMIC_RELEASE);

@@ -21,8 +21,11 @@
 
 /* ---- accepting ------------------------------------------------------------------------------- */
 
+#define ACCEPT_REST_NS (100 * NVHI_NSEC_PER_MSEC)
+
 struct vfu_listener {
 	struct nvhi_source source;
+	struct nvhi_timer rest; /* after an error that lasts: no descriptors left */
 	struct tl_listener *listener;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	unsigned int clients; /* ever */
@@ -71,8 +74,12 @@ static int vfu_accept(struct nvhi_source *source, unsigned int events)
 	int sock = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)events;
-	if (sock < 0)
+	if (sock < 0) {
+		if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR &&
+		    nvhi_timer_arm(transport->target->mgmt, &vl->rest, ACCEPT_REST_NS) == 0)
+			nvhi_source_modify(transport->target->mgmt, source, 0);
 		return 0;
+	}
 	acc = subnqn ? calloc(1, sizeof(*acc)) : NULL;
 	if (!acc) {
 		close(sock);
@@ -87,6 +94,13 @@ static int vfu_accept(struct nvhi_source *source, unsigned int events)
 	acc->msg.fn = vfu_arrive;
 	nvhi_reactor_post(acc->group->reactor, &acc->msg);
 	return 1;
+}
+
+static void vfu_rested(struct nvhi_timer *timer)
+{
+	struct vfu_listener *vl = nvhi_container_of(timer, struct vfu_listener, rest);
+
+	nvhi_source_modify(vl->listener->transport->target->mgmt, &vl->source, NVHI_READABLE);
 }
 
 /* ---- listeners ------------------------------------------------------------------------------- */
@@ -148,6 +162,7 @@ static int vfu_listen(struct tl_transport *transport, struct tl_listener *listen
 		return err;
 	}
 	vl->listener = listener;
+	vl->rest.fn = vfu_rested;
 	err = nvhi_source_add(transport->target->mgmt, &vl->source, fd, NVHI_READABLE, vfu_accept);
 	if (err) {
 		unlink(vl->path);
@@ -164,6 +179,7 @@ static void vfu_unlisten(struct tl_transport *transport, struct tl_listener *lis
 	struct vfu_listener *vl = listener->transport_data;
 	int fd = vl->source.fd;
 
+	nvhi_timer_cancel(transport->target->mgmt, &vl->rest);
 	nvhi_source_remove(transport->target->mgmt, &vl->source);
 	unlink(vl->path);
 	close(fd);
