@@ -130,6 +130,7 @@ void nvhi_pcie_jobs_fini(struct nvhi_pcie_ctrlr *ctrlr)
 {
 	if (ctrlr->db_mem)
 		ctrlr->bus->ops->dma_free(ctrlr->bus, ctrlr->db_mem, DB_BYTES);
+	ctrlr->db_mem = NULL;
 }
 
 void nvhi_pcie_job_buffers(struct nvhi_pcie_qpair *q)

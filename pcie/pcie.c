@@ -32,7 +32,6 @@ void nvhi_pcie_close(struct nvhi_tctrlr *tctrlr)
 {
 	struct nvhi_pcie_ctrlr *ctrlr = nvhi_pcie_ctrlr_of(tctrlr);
 
-	nvhi_pcie_jobs_fini(ctrlr);
 	ctrlr->bus->ops->close(ctrlr->bus);
 	free(ctrlr);
 }

@@ -232,8 +232,10 @@ void nvhi_pcie_qpair_destroy(struct nvhi_qpair *qpair)
 	assert(qpair->inflight == 0 && !q->job_out);
 	assert(q->state == NVHI_PCIE_Q_NEW || q->state == NVHI_PCIE_Q_REVOKED);
 	nvhi_reactor_undefer(qpair->reactor, &q->tell_defer);
-	if (qpair->qid == 0)
+	if (qpair->qid == 0) {
+		nvhi_pcie_jobs_fini(q->ctrlr);
 		q->ctrlr->admin = NULL;
+	}
 	nvhi_pcie_queue_fini(q);
 	free(q);
 }
