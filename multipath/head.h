@@ -178,6 +178,7 @@ struct nvhi_lane {
 	uint8_t ana;		/* enum nvh_ana_state, as this reactor knows it */
 	uint32_t rank;		/* of health, then of that state; 0 is best */
 	uint32_t health;	/* enum nvhi_health */
+	uint32_t health_told;	/* atomic: the same, for home */
 	uint64_t lost_at;	/* its last loss; 0: none yet */
 	uint64_t probation_ns;	/* how long the next return is one; 0: it is trusted at once */
 	uint64_t probation_until;

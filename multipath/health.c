@@ -48,6 +48,7 @@ static void lane_set_health(struct nvhi_lane *lane, enum nvhi_health health)
 		return;
 	nvhi_fsm_set(&nvhi_health_fsm, &lane->health, health, NVHI_LOG_MPATH,
 		     nvhi_ctrlr_name(lane->ctrlr));
+	__atomic_store_n(&lane->health_told, lane->health, __ATOMIC_RELAXED);
 	nvhi_lane_refresh(lane);
 }
 

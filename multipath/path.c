@@ -327,10 +327,20 @@ void nvhi_head_policy(struct nvh_ns *head)
 
 static const char *path_state_text(const struct nvhi_path *path)
 {
-	if (path->state == NVHI_PATH_MERGED)
-		return path->mpc->live ? "live"
-				       : nvhi_ctrlr_state_brief(nvhi_ctrlr_state(path->mpc->ctrlr));
-	return path_state_names[path->state];
+	const struct nvhi_lane *lane;
+	uint32_t shown = NVHI_HEALTH_LIVE;
+
+	if (path->state != NVHI_PATH_MERGED)
+		return path_state_names[path->state];
+	if (!path->mpc->live)
+		return nvhi_ctrlr_state_brief(nvhi_ctrlr_state(path->mpc->ctrlr));
+	nvhi_list_for_each(lane, &path->lanes, path_link) {
+		uint32_t health = __atomic_load_n(&lane->health_told, __ATOMIC_RELAXED);
+
+		if (health > shown) /* in doubt on one reactor */
+			shown = health;
+	}
+	return nvhi_health_name(shown);
 }
 
 struct nvhi_mp_ctrlr *nvhi_mp_path(const struct nvh_ns *ns, unsigned int index,

@@ -22,7 +22,34 @@ struct monitor {
 		char why[192];
 		bool told[MONITOR_STEPS];
 	} known[MONITOR_KNOWN];
+	/* Attempts that fail alike are one line; what was printed last of some controllers. */
+	struct {
+		char name[32], message[256];
+	} trying[MONITOR_KNOWN];
+	unsigned int next_trying;
 };
+
+/* Whether this is told already: the same controller, still trying, and nothing new to say. */
+static bool monitor_repeats(struct monitor *m, const char *name, bool trying, const char *message)
+{
+	unsigned int i;
+
+	for (i = 0; i < MONITOR_KNOWN; i++)
+		if (!strcmp(m->trying[i].name, name))
+			break;
+	if (!trying) {
+		if (i < MONITOR_KNOWN)
+			m->trying[i].name[0] = '\0';
+		return false;
+	}
+	if (i < MONITOR_KNOWN && !strcmp(m->trying[i].message, message))
+		return true;
+	if (i == MONITOR_KNOWN)
+		i = m->next_trying++ % MONITOR_KNOWN;
+	snprintf(m->trying[i].name, sizeof(m->trying[i].name), "%s", name);
+	snprintf(m->trying[i].message, sizeof(m->trying[i].message), "%s", message);
+	return false;
+}
 
 static void monitor_stamp(void)
 {
@@ -74,11 +101,14 @@ static void monitor_failover(struct monitor *m, struct json_object *event)
 	}
 }
 
-static void monitor_controller(struct json_object *event)
+static void monitor_controller(struct monitor *m, struct json_object *event)
 {
 	const char *what = nvc_get_string(event, "event");
 	const char *message = strcmp(what, "live") ? nvc_get_string(event, "last_message") : "";
+	bool trying = !strcmp(what, "resetting") || !strcmp(what, "connecting");
 
+	if (monitor_repeats(m, nvc_get_string(event, "controller"), trying, message))
+		return;
 	monitor_stamp();
 	printf("controller %s: %s (%s)%s%s\n", nvc_get_string(event, "controller"), what,
 	       nvc_get_string(event, "nqn"), message[0] ? ": " : "", message);
@@ -106,7 +136,7 @@ static int monitor_event(const char *method, struct json_object *event, void *ar
 	else if (!strcmp(method, "failover"))
 		monitor_failover(m, event);
 	else if (!strcmp(method, "controller"))
-		monitor_controller(event);
+		monitor_controller(m, event);
 	else if (!strcmp(method, "namespace"))
 		monitor_namespace(event);
 	/* Whoever reads the other end of a pipe wants it now; when nobody does, it is over. */

@@ -249,21 +249,31 @@ static void topology_print_by_ctrlr(FILE *out, const struct nvc_subsys *s, bool 
 	}
 }
 
+/* As connect --no-path takes it; wait: milliseconds, NULL: as long as there is a controller. */
+static const char *topology_no_path(struct json_object *wait, char *text, size_t len)
+{
+	uint64_t ms = wait ? json_object_get_uint64(wait) : 0;
+
+	if (!wait)
+		snprintf(text, len, "queue");
+	else if (!ms)
+		snprintf(text, len, "fail");
+	else
+		snprintf(text, len, "queue:%.3g", (double)ms / 1000);
+	return text;
+}
+
 /* How the subsystem's paths are used, in words and places of nvme-cli. */
 static void topology_print_policy(FILE *out, const struct nvc_subsys *s)
 {
 	int indent = (int)strlen(s->name) + 3;
-	struct json_object *wait;
+	char text[32];
 
 	if (!s->nr_nss)
 		return;
-	wait = nvc_get(s->nss[0], "no_path_ms");
 	fprintf(out, "%*siopolicy=%s\n", indent, "", nvc_get_string(s->nss[0], "policy"));
-	if (wait)
-		fprintf(out, "%*sno-path=queue:%.3g\n", indent, "",
-			(double)json_object_get_uint64(wait) / 1000);
-	else
-		fprintf(out, "%*sno-path=queue\n", indent, "");
+	fprintf(out, "%*sno-path=%s\n", indent, "",
+		topology_no_path(nvc_get(s->nss[0], "no_path_ms"), text, sizeof(text)));
 }
 
 void nvc_topology_print(FILE *out, const struct nvc_topology *topology, bool by_ctrlr, bool verbose)
@@ -329,9 +339,16 @@ static struct json_object *topology_ns(const struct nvc_subsys *s, struct json_o
 static struct json_object *topology_subsys(const struct nvc_subsys *s, struct json_object *nss)
 {
 	struct json_object *o = subsys_object(s, "Namespaces", nss);
+	char text[32];
+	int err = o ? 0 : -ENOMEM;
 
-	if (o && s->nr_nss &&
-	    nvhi_json_add_string(o, "IOPolicy", nvc_get_string(s->nss[0], "policy"))) {
+	if (!err && s->nr_nss) {
+		struct json_object *wait = nvc_get(s->nss[0], "no_path_ms");
+
+		err = nvhi_json_add_string(o, "IOPolicy", nvc_get_string(s->nss[0], "policy"));
+		err = err ? err : nvhi_json_add_string(o, "NoPath", topology_no_path(wait, text, sizeof(text)));
+	}
+	if (err) {
 		json_object_put(o);
 		return NULL;
 	}

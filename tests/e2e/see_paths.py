@@ -30,7 +30,7 @@ def topology(env, path):
     assert "ios=" in env.nvhost("show-topology", "-v").stdout
     assert " +- ns 1 live optimized" in env.nvhost("show-topology", "-r", "ctrl").stdout
     subsys = env.json("show-topology")[0]["Subsystems"][0]
-    assert subsys["IOPolicy"] == "latency", subsys
+    assert subsys["IOPolicy"] == "latency" and subsys["NoPath"] == "queue:600", subsys
     paths = subsys["Namespaces"][0]["Paths"]
     assert len(paths) == 2 and {p["State"] for p in paths} == {"live"}, paths
     assert sum(p["ReadLatency"]["samples"] for p in paths) >= 100, paths
@@ -52,6 +52,10 @@ def settings(env, target, path):
     assert all(a - b == 50 for a, b in zip(after, before)), (before, after)
     env.nvhost("set-no-path", NQN, "queue:30")
     assert "no-path=queue:30" in env.nvhost("show-topology").stdout
+    for setting in ("fail", "queue"):
+        env.nvhost("set-no-path", NQN, setting)
+        assert f"no-path={setting}\n" in env.nvhost("show-topology").stdout
+    env.nvhost("set-no-path", NQN, "queue:30")
     saved = json.loads(env.nvhost("rpc", "connections").stdout)["connections"]
     assert all(c["policy"] == "round-robin" and c["no_path"] == "queue:30" for c in saved), saved
     env.nvhost("set-no-path", NQN)
@@ -83,9 +87,11 @@ def failover(env, target, ports, path):
         watch = env.popen(os.path.join(BIN, "nvhost"), "monitor", stdout=out,
                           stderr=subprocess.STDOUT)
     stop = threading.Event()
-    load = threading.Thread(target=lambda: [touch(path, 50) for _ in iter(stop.is_set, True)],
-                            daemon=True)
-    load.start()
+    # Several, so that there is always I/O in flight.
+    load = [threading.Thread(target=lambda: [touch(path, 50) for _ in iter(stop.is_set, True)],
+                             daemon=True) for _ in range(4)]
+    for thread in load:
+        thread.start()
 
     def seen(pattern):
         with open(log) as f:
@@ -102,7 +108,13 @@ def failover(env, target, ports, path):
         env.nvhost("reset", other), seen(rf"controller {other}: live"))[1], 10)
     ana = dict(nqn=NQN, listen_address=address)
 
+    def state():
+        paths = env.json("show-topology")[0]["Subsystems"][0]["Namespaces"][0]["Paths"]
+        return next(p["State"] for p in paths if p["Name"] == name)
+
     def lost_and_found():
+        # One that is in probation carries nothing that could fail over.
+        wait_for("the path to be trusted", lambda: state() == "live", 60)
         target.rpc("nvmf_subsystem_remove_listener", **ana)
         wait_for("the loss", lambda: seen(rf"failover \d+ {name}: detected: .*\({NQN}\)"), 15)
         target.rpc("nvmf_subsystem_add_listener", **ana)
@@ -117,8 +129,22 @@ def failover(env, target, ports, path):
     for f in last:
         if "success_after_us" in f:
             assert f["selected_after_us"] <= f["success_after_us"], f
+
+    def flaps():
+        target.rpc("nvmf_subsystem_remove_listener", **ana)
+        wait_for("the loss", lambda: state() not in ("live", "suspect", "probation"), 15)
+        target.rpc("nvmf_subsystem_add_listener", **ana)
+        wait_for("its return", lambda: state() in ("live", "suspect", "probation"), 20)
+        return state() == "probation"
+
+    wait_for("a path that flaps to be in probation", flaps, 60)
+    # What is tried again and again without news is told once.
+    with open(log) as f:
+        lines = [re.sub(r"^[\d:.]+ ", "", line) for line in f if f"controller {name}:" in line]
+    assert lines and all(a != b for a, b in zip(lines, lines[1:])), lines
     stop.set()
-    load.join()
+    for thread in load:
+        thread.join()
     watch.terminate()
     watch.wait()
 

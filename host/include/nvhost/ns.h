@@ -83,7 +83,9 @@ struct nvh_path_info {
 	size_t size;
 	struct nvh_ctrlr *ctrlr;
 	char ctrlr_name[32];
-	const char *state;	/* "live", "failed"... */
+	const char *state;	/* "live"; "suspect" (quiet for too long) or "probation" (back after a row of
+				 * losses) where a reactor has an open channel and holds it for that, and sends
+				 * new I/O over others; "connecting", "failed"... */
 	const char *ana_state;	/* "optimized" where the controller reports no ANA; "unknown" where its ANA
 				 * log was not read */
 	uint32_t ana_group;

@@ -221,6 +221,45 @@ static void a_slow_command_does_not_condemn_a_path_that_answers(void)
 	teardown();
 }
 
+static const char *shown(struct mpf_ctrlr *c)
+{
+	struct nvh_path_info info;
+
+	for (uint32_t i = 0; i < 2; i++) {
+		memset(&info, 0, sizeof(info));
+		if (nvhi_mp_path(nvhi_channel_ns(channel), i, &info) == &c->mpc)
+			return info.state;
+	}
+	return "";
+}
+
+static void what_a_path_is_held_for_is_shown(void)
+{
+	struct mpf_io held;
+
+	setup(true);
+	CU_ASSERT_STRING_EQUAL(shown(a), "live");
+	submit(&held);
+	pass_ms(110);
+	CU_ASSERT_STRING_EQUAL(shown(a), "suspect");
+	CU_ASSERT_STRING_EQUAL(shown(b), "live");
+	probe_answers(a);
+	pass_ms(25);
+	CU_ASSERT_STRING_EQUAL(shown(a), "live");
+	mpf_serve();
+	mpf_io_done(&held);
+	for (int times = 0; times < 2; times++) {
+		mpf_lost(a);
+		pass_ms(50);
+		mpf_live(a);
+		mpf_turns();
+	}
+	CU_ASSERT_STRING_EQUAL(shown(a), "probation");
+	pass_ms(2100);
+	CU_ASSERT_STRING_EQUAL(shown(a), "live");
+	teardown();
+}
+
 static void a_cut_way_is_silent_whatever_the_controller_says_elsewhere(void)
 {
 	struct mpf_io io;
@@ -334,6 +373,7 @@ NVH_UNIT_MAIN("multipath/health", NVH_TEST(a_quiet_path_gets_no_new_io_while_ano
 	      NVH_TEST(the_time_until_a_doubt_may_be_told),
 	      NVH_TEST(a_path_alone_is_not_given_up_for_its_silence),
 	      NVH_TEST(a_slow_command_does_not_condemn_a_path_that_answers),
+	      NVH_TEST(what_a_path_is_held_for_is_shown),
 	      NVH_TEST(a_cut_way_is_silent_whatever_the_controller_says_elsewhere),
 	      NVH_TEST(a_queue_that_is_slow_by_nature_gets_more_time),
 	      NVH_TEST(a_path_that_flaps_is_left_alone_longer_each_time),
