@@ -48,6 +48,13 @@ static bool fault_has_digest(const struct tl_fault_opts *opts, const struct tl_q
 	       (cmd->opc & 3) == NVH_DATA_TO_HOST;
 }
 
+/* An RDMA response is a bare completion: it has a length and a CID to be wrong. */
+static bool fault_has_field(const struct tl_fault_opts *opts, const struct tl_qpair *qpair)
+{
+	return qpair->listen_addr.trtype != TL_TRTYPE_RDMA || opts->garble == TL_GARBLE_PLEN ||
+	       opts->garble == TL_GARBLE_CCCID;
+}
+
 bool tl_fault_matches(const struct tl_fault_opts *opts, const struct tl_qpair *qpair,
 		      const struct nvh_cmd *cmd)
 {
@@ -64,6 +71,8 @@ bool tl_fault_matches(const struct tl_fault_opts *opts, const struct tl_qpair *q
 	if (opts->opcode >= 0 && cmd->opc != opts->opcode)
 		return false;
 	if (opts->kind == TL_FAULT_CORRUPT_DIGEST && !fault_has_digest(opts, qpair, cmd))
+		return false;
+	if (opts->kind == TL_FAULT_MALFORMED_PDU && !fault_has_field(opts, qpair))
 		return false;
 	return opts->nsid < 0 ||
 	       (cmd->opc != NVH_ADM_FABRICS && nvh_le32_get(cmd->nsid) == opts->nsid);

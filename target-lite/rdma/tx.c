@@ -125,6 +125,16 @@ static bool tx_can_invalidate(const struct tl_rdma_conn *conn)
 	return conn->dev->dev->attr.device_cap_flags & IBV_DEVICE_MEM_MGT_EXTENSIONS;
 }
 
+/* Fault malformed_pdu: a response that answers no command, or is none by its length. */
+static void tx_garble(struct tl_rdma_req *treq)
+{
+	if (treq->req.fault_garble == TL_GARBLE_CCCID)
+		nvh_le16_put(&treq->cpl->cid, nvh_le16_get(treq->req.cmd.cid) ^ 0xffff);
+	else if (treq->req.fault_garble == TL_GARBLE_PLEN)
+		treq->send_sge.length--;
+	treq->req.fault_garble = TL_GARBLE_NONE;
+}
+
 static void tx_fill_send(struct tl_rdma_conn *conn, struct tl_rdma_req *treq)
 {
 	struct ibv_send_wr *wr = &treq->send_wr;
@@ -132,6 +142,8 @@ static void tx_fill_send(struct tl_rdma_conn *conn, struct tl_rdma_req *treq)
 	*treq->cpl = treq->req.cpl;
 	treq->send_sge.addr = (uintptr_t)treq->cpl;
 	treq->send_sge.length = sizeof(*treq->cpl);
+	if (__builtin_expect(treq->req.fault_garble != TL_GARBLE_NONE, 0))
+		tx_garble(treq);
 	treq->send_sge.lkey = conn->cpls_mr->lkey;
 	memset(wr, 0, sizeof(*wr));
 	wr->wr_id = (uintptr_t)treq | TL_RDMA_WR_SEND;

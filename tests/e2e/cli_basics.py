@@ -154,6 +154,18 @@ def data(env):
              needle="/nonexistent", status=1)
 
 
+def tcp_knows_no_rdma(env, target):
+    """What TCP has run through by now neither opened the RDMA libraries nor a device."""
+    for pid in (env.daemon_pid(), target.process.pid):
+        with open(f"/proc/{pid}/maps") as f:
+            assert not re.search(r"lib(ibverbs|rdmacm)", f.read()), f"RDMA libraries in {pid}"
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                assert "infiniband" not in os.readlink(f"/proc/{pid}/fd/{fd}")
+            except FileNotFoundError:
+                pass  # closed meanwhile
+
+
 def signals_blocked(pid):
     with open(f"/proc/{pid}/status") as f:
         return int(re.search(r"SigBlk:\s+(\w+)", f.read()).group(1), 16) & 2
@@ -193,6 +205,7 @@ def main(env):
     identify(env, target)
     data(env)
     perf(env, target)
+    tcp_knows_no_rdma(env, target)
     assert "disconnected 1 controller(s)" in env.nvhost("disconnect", "-n", NQN).stdout
     assert env.json("list") == {"Devices": []}
     nqn = env.nvhost("gen-hostnqn").stdout.strip()

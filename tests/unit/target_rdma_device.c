@@ -349,8 +349,8 @@ static enum ibv_wc_status do_wr(struct trd_conn *conn, const struct ibv_send_wr 
 		return IBV_WC_SUCCESS;
 	default:
 		CU_ASSERT_FATAL(wr->opcode == IBV_WR_SEND || wr->opcode == IBV_WR_SEND_WITH_INV);
-		CU_ASSERT_EQUAL_FATAL(sge->length, sizeof(struct nvh_cpl));
-		memcpy(&conn->cpls[conn->responses], local, sizeof(struct nvh_cpl));
+		CU_ASSERT_EQUAL_FATAL(sge->length, sizeof(struct nvh_cpl) - conn->short_responses);
+		memcpy(&conn->cpls[conn->responses], local, sge->length);
 		if (wr->opcode == IBV_WR_SEND_WITH_INV)
 			conn->invalidated[conn->responses] = wr->invalidate_rkey;
 		conn->responses++;

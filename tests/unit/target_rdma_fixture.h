@@ -50,6 +50,7 @@ struct trd_conn {
 	struct nvh_cpl cpls[TRD_WRS];
 	uint32_t invalidated[TRD_WRS]; /* the key, 0: none */
 	unsigned int responses, taken;
+	unsigned int short_responses; /* bytes that each must lack */
 	uint16_t cid;
 };
 

@@ -475,6 +475,48 @@ static void a_connection_may_break_at_any_point(void)
 }
 
 /* The core still has commands when the queue pair goes. */
+static void responses_may_be_malformed_on_command(void)
+{
+	struct tl_fault_opts opts;
+	struct tl_fault *cid, *len, *type;
+	struct trd_conn *io;
+	struct nvh_cmd cmd;
+	uint16_t cntlid;
+
+	trd_device_init();
+	trd_setup(NULL);
+	trd_admin(&cntlid);
+	io = trd_io(cntlid, 1, 32, 4);
+	tl_fault_opts_default(&opts, TL_FAULT_MALFORMED_PDU);
+	opts.qid = 1;
+	opts.count = 1;
+	opts.garble = TL_GARBLE_TYPE; /* a response over RDMA has none */
+	CU_ASSERT_EQUAL(tl_fault_add(trd.target, &opts, NULL, NULL, &type), 0);
+	opts.garble = TL_GARBLE_CCCID;
+	CU_ASSERT_EQUAL(tl_fault_add(trd.target, &opts, NULL, NULL, &cid), 0);
+	trd_run();
+	cmd = trd_rw(io, NVH_OPC_READ, 0, 1, memory);
+	put(io, &cmd);
+	trd_work(io, 8);
+	CU_ASSERT_EQUAL(trd_status(io), 0);
+	CU_ASSERT_EQUAL(nvh_le16_get(io->cpls[io->taken - 1].cid),
+			nvh_le16_get(cmd.cid) ^ 0xffff);
+	opts.garble = TL_GARBLE_PLEN;
+	CU_ASSERT_EQUAL(tl_fault_add(trd.target, &opts, NULL, NULL, &len), 0);
+	trd_run();
+	io->short_responses = 1;
+	cmd = trd_rw(io, NVH_OPC_READ, 0, 1, memory);
+	put(io, &cmd);
+	trd_work(io, 8);
+	CU_ASSERT_EQUAL(trd_status(io), 0);
+	io->short_responses = 0;
+	round_trip(io, 8);
+	CU_ASSERT_EQUAL(type->matched + type->fired, 0);
+	CU_ASSERT_EQUAL(cid->fired, 1);
+	CU_ASSERT_EQUAL(len->fired, 1);
+	trd_teardown();
+}
+
 static void a_held_command_outlives_its_queue_pair(void)
 {
 	struct tl_fault_opts fault;
@@ -660,6 +702,7 @@ NVH_UNIT_MAIN("target-lite/rdma", NVH_TEST(a_connection_request_is_examined),
 	      NVH_TEST(a_wrong_key_ends_its_connection_with_one_line),
 	      NVH_TEST(capsules_too_long_or_too_short_end_their_connection),
 	      NVH_TEST(a_connection_may_break_at_any_point),
+	      NVH_TEST(responses_may_be_malformed_on_command),
 	      NVH_TEST(a_held_command_outlives_its_queue_pair),
 	      NVH_TEST(a_transfer_that_never_ends_has_a_deadline),
 	      NVH_TEST(a_failing_post_ends_the_connection),
