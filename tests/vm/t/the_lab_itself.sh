@@ -34,6 +34,19 @@ sleep 1000
 S
 holds "a hang ends in its time" ends_with 124 "$dir/hang"
 holds "a hang is shown" has "ran out of its" "$dir/log"
+script long <<'S'
+# vm: timeout=200
+echo running; sleep 190
+S
+interrupted() # its guest goes with it, at once
+{
+	"$VM_ROOT/tests/vm/run" "$dir/long" >"$dir/log" 2>&1 &
+	local run=$!
+	until_true 100 grep -q running "$dir/log"
+	kill $run
+	until_true 10 refused kill -0 $run && refused pgrep -P $run
+}
+holds "interrupted, it ends at once" interrupted
 script panic <<'S'
 # vm: timeout=60
 echo c >/proc/sysrq-trigger
