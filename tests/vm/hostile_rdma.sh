@@ -10,7 +10,7 @@ at="-t rdma -a 192.168.77.1 -s 4420"
 # shellcheck disable=SC2086
 holds "connect" nvme connect $at -n $Q -i 2 -k 15 -c 1
 d=$(disk_of 1)
-verify "$d" --rw=randrw --bsrange=512-64k --size=4m --time_based --runtime=600 >"$dir/fio" 2>&1 &
+verify "$d" --rw=randrw --bsrange=512-64k --size=4m --rate_iops=150 --time_based --runtime=600 >"$dir/fio" 2>&1 &
 fio=$!
 
 warnings() { grep -c ' warn ' "$dir/target.log"; }

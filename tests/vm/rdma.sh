@@ -31,3 +31,19 @@ rdma_count() { rdma resource show "$1" 2>/dev/null | wc -l; } # qp|cq|mr|pd...
 rdma_left() { rdma resource show "$1" 2>/dev/null | grep -v ' comm \[' | wc -l; } # the same: what processes hold
 # "rxe0: pd 2 cq 3 qp 1 mr 0 srq 0": what the devices have, so that leaks show; the first of some are the system's.
 rdma_objects() { rdma resource show | sed -e 's/^[0-9]*: //' -e 's/ cm_id [0-9]*//' -e 's/ ctx [0-9]*//'; }
+rdma_held() # "qp 2 cq 4 ...": the same of all kinds
+{
+	local what
+	for what in qp cq mr pd cm_id; do printf '%s %s ' $what "$(rdma_left $what)"; done
+}
+rdma_rounds() # CONNECT DISCONNECT: 50 times, and what is held then is what was held after the first
+{
+	local i before
+	for ((i = 0; i < 50; i++)); do
+		eval "$1" >/dev/null && eval "$2" >/dev/null || return 1
+		[ $i != 0 ] || before=$(rdma_held)
+	done
+	until_true 5 eval '[ "$(rdma_held)" = "$before" ]' && return
+	echo "after one round: $before; after 50: $(rdma_held)"
+	return 1
+}

@@ -1,5 +1,5 @@
 #!/bin/bash
-# vm: kernel=6.12 mem=1G timeout=420 rdma=rxe
+# vm: kernel=6.12 mem=1G timeout=600 rdma=rxe
 # peer: nvhost -> target-lite, RoCE
 # Our host and our target over RDMA; both by rdma_rxe.
 . "${0%/*}/../lib.sh"
