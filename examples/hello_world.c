@@ -3,6 +3,7 @@
  * namespace, reads it back into another buffer and compares.
  *
  *	hello_world -t tcp -a 127.0.0.1 -s 4420 -n nqn.2016-06.io.spdk:cnode1 [--ns 1] [-L all]
+ *	hello_world -t vfio-user -a /run/nvme0 -n nqn.2016-06.io.spdk:cnode1 -L nvme
  *
  * Builds against an installed libnvhost with
  *	cc hello_world.c $(pkg-config --cflags --libs nvhost)
@@ -27,14 +28,15 @@ struct hello {
 static void usage(const char *program)
 {
 	printf("usage: %s -t tcp -a ADDRESS -s PORT -n SUBSYSTEM-NQN [options]\n"
-	       "  -t, --transport NAME   tcp (default)\n"
+	       "       %s -t vfio-user -a FOLDER -n SUBSYSTEM-NQN [options]\n"
+	       "  -t, --transport NAME   tcp (default), rdma, vfio-user...\n"
 	       "  -a, --traddr ADDRESS   of the subsystem's listener\n"
 	       "  -s, --trsvcid PORT     4420 (default)\n"
 	       "  -n, --nqn NQN          of the subsystem\n"
 	       "      --ns NSID          the first namespace when not given\n"
 	       "  -q, --hostnqn NQN      instead of this host's\n"
 	       "  -L, --log SPEC         all, nvme, tcp:debug, all:info,nvme:trace...\n",
-	       program);
+	       program, program);
 }
 
 static void log_line(int level, const char *component, const char *line)
