@@ -16,6 +16,7 @@ import time
 import traceback
 
 BIN = os.environ.get("BIN", os.path.join(os.getcwd(), "build/bin"))
+EXAMPLES = os.environ.get("EXAMPLES")
 SRC = os.environ.get("SRC", os.getcwd())
 MODE = os.environ.get("MODE", "release")
 # Sanitizers make everything several times slower; deadlines stretch, bounds on speed are not held.

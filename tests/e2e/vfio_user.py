@@ -3,10 +3,11 @@
 under fio verify, merged with a TCP path of the same subsystem and killed in turn under load, and there
 again when the target was killed and restarted."""
 import os
+import re
 import subprocess
 import time
 
-from lib import NQN, SCALE, Target, fio, fio_name, need, run, wait_for
+from lib import EXAMPLES, NQN, SCALE, Target, fio, fio_name, need, run, wait_for
 
 
 def states(env):
@@ -41,6 +42,15 @@ def main(env):
     for bs in ("512", "4k", "1m"):
         fio(env, path, "--rw=randrw", f"--bs={bs}", "--size=8m", "--verify=crc32c", "--direct=1",
             "--ioengine=libaio", "--iodepth=16")
+
+    if EXAMPLES:
+        out = subprocess.run([os.path.join(EXAMPLES, "hello_world"), "-t", "vfio-user", "-a", folder,
+                              "-n", NQN, "-L", "nvme"], capture_output=True, text=True, env=env.vars,
+                             timeout=30 * SCALE)
+        assert "Hello world!" in out.stdout, out.stderr
+        assert re.search(r"> Write sqid:1 cid:\d+ nsid:1 lba:0 len:1 PRP1 0x[1-9a-f]", out.stderr), \
+            out.stderr
+        assert "< Successful Completion (00/00) qid:1" in out.stderr, out.stderr
 
     # The process that is the controller dies and comes back.
     job = load(env, path)
