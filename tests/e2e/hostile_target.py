@@ -457,4 +457,5 @@ def main(env):
              lambda: len(os.listdir(f"/proc/{pid}/fd")) <= descriptors + 1)
 
 
-run(main)
+if __name__ == "__main__":
+    run(main)
