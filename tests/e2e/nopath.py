@@ -11,6 +11,10 @@ import time
 from lib import NQN, SCALE, Target, run, wait_for
 
 
+def shown(state):
+    return state.replace("_", "-")
+
+
 def set_state(target, port, state):
     target.rpc("nvmf_subsystem_listener_set_ana_state", nqn=NQN, ana_state=state, listen_address={
         "trtype": "TCP", "traddr": "127.0.0.1", "trsvcid": str(port)})
@@ -64,7 +68,7 @@ def main(env):
             set_state(target, port, state)
         wait_for(f"all paths to be {state}", lambda: {
             p["ana_state"] for p in json.loads(env.nvhost("rpc", "list").stdout)["namespaces"][0]
-            ["paths"]} == {state}, 5)
+            ["paths"]} == {shown(state)}, 5)
 
     # Connected, and inaccessible.
     connect(env, ports, "--no-path", "queue:1")
@@ -77,6 +81,46 @@ def main(env):
     assert Read(path).end(1) == errno.ENOTCONN  # no path for longer than that: at once
     set_state(target, ports[1], "optimized")
     wait_for("reads to succeed", lambda: Read(path).end(5) == 0, 5)
+
+    # Whatever takes the paths: what waits goes on with them, fails when its time is over, or at once.
+    for state in ("inaccessible", "persistent_loss", "change"):
+        all_paths("optimized")
+        env.nvhost("set-no-path", NQN, "queue")
+        wait_for("reads to succeed", lambda: Read(path).end(5) == 0, 5)
+        all_paths(state)
+        reads = [Read(path) for _ in range(4)]
+        time.sleep(0.2)  # a while in which none may end
+        assert all(r.is_alive() for r in reads), (state, [r.err for r in reads])
+        set_state(target, ports[0], "optimized")
+        back = time.monotonic()
+        assert [r.end(5) for r in reads] == [0] * 4, state
+        assert time.monotonic() - back < SCALE, state
+        all_paths(state)
+        env.nvhost("set-no-path", NQN, "queue:1")
+        read = Read(path)
+        assert read.end(10) == errno.ENOTCONN, (state, read.err)
+        assert read.took < 3 * SCALE, (state, read.took)
+        env.nvhost("set-no-path", NQN, "fail")
+        assert Read(path).end(2) == errno.ENOTCONN, state
+
+    # No more than the cap waits; what waits is not harmed.
+    env.nvhost("set-no-path", NQN, "queue", "--bytes", "8192")
+    reads = [Read(path) for _ in range(6)]
+    wait_for("all but two to be refused", lambda: sum(not r.is_alive() for r in reads) == 4, 5)
+    assert [r.err for r in reads if not r.is_alive()] == [errno.ENOBUFS] * 4, [r.err for r in reads]
+    reads = [r for r in reads if r.is_alive()]
+    set_state(target, ports[1], "optimized")
+    assert [r.end(5) for r in reads] == [0, 0]
+
+    # fast_io_fail_tmo is an upper bound of it all.
+    all_paths("optimized")
+    connect(env, ports, "--fast_io_fail_tmo", "1")
+    wait_for("the file", lambda: os.path.exists(path))
+    assert Read(path).end(5) == 0
+    all_paths("inaccessible")
+    read = Read(path)
+    assert read.end(10) == errno.ENOTCONN, read.err
+    assert read.took < 3 * SCALE, read.took
 
     # The target is gone.
     all_paths("optimized")
