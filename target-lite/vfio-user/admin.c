@@ -158,7 +158,6 @@ bool tl_vfu_admin_exec(struct tl_vfu_req *r)
 	case NVH_ADM_DBBUF:
 		doorbell_buffers(conn, r);
 		return true;
-	case NVH_ADM_FABRICS: /* ours alone */
 	case NVH_ADM_KEEP_ALIVE:
 		tl_vfu_answer(r, TL_DNR(NVH_ST_INVALID_OPCODE), 0);
 		return true;

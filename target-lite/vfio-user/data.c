@@ -281,7 +281,9 @@ void tl_vfu_data_exec(struct tl_vfu_req *r)
 	r->req.xfer_len = (uint32_t)len;
 	r->req.dir = len ? dir : NVH_DATA_NONE;
 	r->req.may_lend = false;
-	if (r->req.cmd.flags & NVH_CMD_PSDT_MASK)
+	if (r->req.cmd.opc == NVH_ADM_FABRICS)
+		tl_request_fail(&r->req, TL_DNR(NVH_ST_INVALID_OPCODE)); /* ours alone */
+	else if (r->req.cmd.flags & NVH_CMD_PSDT_MASK)
 		tl_request_fail(&r->req, TL_DNR(NVH_ST_INVALID_FIELD)); /* no SGLs: Identify says */
 	else if (len > q->conn->max_io)
 		tl_request_fail(&r->req, TL_DNR(NVH_ST_INVALID_FIELD)); /* beyond MDTS */
