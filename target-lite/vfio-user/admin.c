@@ -68,6 +68,8 @@ static void create_sq(struct tl_vfu_conn *conn, struct tl_vfu_req *r)
 		status = NVH_ST_QSIZE_INVALID;
 	else if (!(cdw11 & NVH_CREATE_SQ_PC))
 		status = NVH_ST_INVALID_FIELD;
+	else if (nvh_le64_get(cmd->dptr.prp.prp1) % TL_VFU_PAGE)
+		status = NVH_ST_PRP_INVALID_OFFSET;
 	if (status) {
 		tl_vfu_answer(r, TL_DNR(status), 0);
 		return;

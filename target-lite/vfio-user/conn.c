@@ -279,15 +279,6 @@ static int on_region(struct tl_vfu_conn *conn, bool write)
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
-static int on_reset(struct tl_vfu_conn *conn)
-{
-	const uint32_t off = 0;
-
-	tl_vfu_reg_write(conn, NVH_REG_CC, &off, sizeof(off));
-	tl_vfu_reply(conn, conn->rx.header.msg_id, NVH_VFU_DEVICE_RESET, 0, NULL, 0, -1);
-	return 0;
-}
-
 static int conn_dispatch(struct tl_vfu_conn *conn)
 {
 	switch (conn->rx.header.command) {
@@ -316,7 +307,7 @@ static int conn_dispatch(struct tl_vfu_conn *conn)
 	case NVH_VFU_REGION_WRITE:
 		return on_region(conn, true);
 	case NVH_VFU_DEVICE_RESET:
-		return on_reset(conn);
+		return tl_vfu_device_reset(conn);
 	default:
 		return EOPNOTSUPP;
 	}

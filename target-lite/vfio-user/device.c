@@ -67,6 +67,16 @@ static void device_shut(struct tl_vfu_conn *conn)
 	conn->csts |= NVH_CSTS_SHST_COMPLETE << NVH_CSTS_SHST_SHIFT;
 }
 
+/* Nothing touches the client's memory any more. */
+static void device_reset_done(struct tl_vfu_conn *conn)
+{
+	if (!conn->resetting || conn->state != TL_VFU_OFF)
+		return;
+	conn->resetting = false;
+	if (!conn->closed)
+		tl_vfu_reply(conn, conn->reset_id, NVH_VFU_DEVICE_RESET, 0, NULL, 0, -1);
+}
+
 static void device_stopped(struct tl_vfu_conn *conn)
 {
 	device_set(conn, TL_VFU_OFF);
@@ -84,6 +94,7 @@ static void device_stopped(struct tl_vfu_conn *conn)
 	}
 	conn->csts = 0;
 	memset(conn->db, 0, TL_VFU_PAGE);
+	device_reset_done(conn);
 	if (conn->restart && !conn->closed) {
 		conn->restart = false;
 		device_start(conn);
@@ -257,6 +268,19 @@ static void reg_write_cc(struct tl_vfu_conn *conn, uint32_t cc)
 		device_shut(conn);
 	else
 		device_stop(conn);
+}
+
+int tl_vfu_device_reset(struct tl_vfu_conn *conn)
+{
+	if (conn->resetting)
+		return EBUSY;
+	conn->resetting = true;
+	conn->reset_id = conn->rx.header.msg_id;
+	conn->aqa = 0;
+	conn->asq = conn->acq = 0;
+	reg_write_cc(conn, 0);
+	device_reset_done(conn);
+	return 0;
 }
 
 static void reg_write32(struct tl_vfu_conn *conn, uint32_t offset, uint32_t value)

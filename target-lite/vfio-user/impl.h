@@ -160,6 +160,8 @@ struct tl_vfu_conn {
 	uint16_t cntlid;
 	uint32_t queues_open; /* those that the core still has */
 	bool restart;	      /* CC.EN was set again while they were being closed */
+	bool resetting;	      /* DEVICE_RESET is answered when they are closed */
+	uint16_t reset_id;    /* of that message */
 	bool rings;	      /* the client rings the admin queue by messages */
 	bool serving;	      /* see data.c */
 
@@ -251,6 +253,8 @@ bool tl_vfu_reg_write(struct tl_vfu_conn *conn, uint32_t offset, const void *dat
 /* Fatal to the controller, not to the connection. */
 void tl_vfu_device_fail(struct tl_vfu_conn *conn, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* DEVICE_RESET: 0, answered here or later, or an errno. */
+int tl_vfu_device_reset(struct tl_vfu_conn *conn);
 void tl_vfu_device_close_queues(struct tl_vfu_conn *conn);
 void tl_vfu_device_queue_gone(struct tl_vfu_conn *conn);
 /* The core took the queue, or did not. */

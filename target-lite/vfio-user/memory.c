@@ -101,12 +101,17 @@ int tl_vfu_unmap(struct tl_vfu_conn *conn, const struct nvh_vfu_dma_unmap *unmap
 {
 	if (unmap->flags & NVH_VFU_UNMAP_ALL)
 		return unmap_everything(conn);
+	if (!unmap->size || unmap->size > UINT64_MAX - unmap->addr)
+		return EINVAL;
 	for (uint32_t i = 0; i < TL_VFU_MAPS_MAX; i++) {
 		struct tl_vfu_map *map = &conn->maps[i];
 
-		if (!map->base || map->going || map->iova != unmap->addr ||
-		    map->size != unmap->size)
+		if (!map_overlaps(map, unmap->addr, unmap->size))
 			continue;
+		if (map->iova != unmap->addr || map->size != unmap->size)
+			return EINVAL; /* a part of it, or more than it */
+		if (map->going)
+			return EBUSY; /* the one who asked first is told */
 		if (!map->users) {
 			map_free(conn, map);
 			return 0;
