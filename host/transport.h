@@ -62,6 +62,13 @@ struct nvhi_req {
 
 /* ---- controller access ------------------------------------------------------------------- */
 
+/* What of Identify is not to be believed of this device. */
+enum nvhi_quirk {
+	NVHI_QUIRK_NO_SUBNQN = 1u << 0,	/* SUBNQN is not unique: one is made up */
+	NVHI_QUIRK_NO_IDS = 1u << 1,	/* nor are EUI-64, NGUID and UUID */
+	NVHI_QUIRK_NO_WZ = 1u << 2,	/* Write Zeroes is slow or wrong */
+};
+
 /* What one connection to a subsystem needs to know, whatever the transport. Strings are copied. */
 struct nvhi_tctrlr_opts {
 	struct nvhi_addr addr;		/* trtype, traddr, trsvcid, adrfam */
@@ -90,12 +97,13 @@ struct nvhi_tctrlr {
 	uint32_t ioccsz;		/* bytes of an I/O capsule's in-capsule data (0 before identify) */
 	uint16_t icdoff;		/* bytes */
 	uint32_t sgls;			/* Identify SGLS */
-	uint16_t oacs;			/* Identify OACS */
 	uint16_t cntlid;		/* of the admin Connect; used by I/O queue Connects */
 	/* Set by the layer above, NULL: nobody asks. Called by the transport when it hears that a
 	 * controller that was lost is within reach again. Home reactor, never from inside a call. */
 	void (*on_link)(void *arg);
 	void *on_link_arg;
+	uint32_t quirks;		/* the transport's: enum nvhi_quirk */
+	const struct nvh_id_ctrlr *id;	/* Identify Controller itself; NULL before */
 };
 
 /* ---- queue pairs ------------------------------------------------------------------------- */

@@ -2,8 +2,8 @@
  * The bus: how the driver reaches a controller's registers and how the controller reaches memory.
  * One implementation a way in (vfio/: a device of this machine, by VFIO or uio; vfio-user/: a
  * controller that another process plays;
- * tests/pcie/qtest_bus.c: QEMU's controller model, for tests); the driver above makes no syscall and
- * cannot tell.
+ * tests/pcie/qtest_bus.c: QEMU's controller model, for tests); the driver above makes no syscall
+ * and cannot tell.
  *
  * Threads: register access and iova() from any reactor; dma_alloc, dma_free and irq from any
  * queue's reactor; everything else on the controller's home reactor or before it has one.
@@ -62,17 +62,17 @@ struct nvhi_pcie_bus_ops {
 	/* ---- optional: NULL where a way in has no such thing ---- */
 
 	/* MSI-X: from the return on `fd`, an eventfd, is written each time the device raises
-	 * `vector`, which is below bus->vectors; -1: no longer, and the caller may close the old one
-	 * after the return. The caller keeps the descriptor and does all reading. What was raised
-	 * while a vector had no descriptor is lost: the caller looks at its queue after binding. A
-	 * vector stays bound over CC.EN = 0 and over master(). No other vector misses an interrupt
-	 * meanwhile (with VFIO: all vectors are enabled at once by the first call, without
-	 * descriptors). -errno: no interrupt can be had; the queue is polled instead. */
+	 * `vector`, which is below bus->vectors; -1: no longer, and the caller may close the old
+	 * one after the return. The caller keeps the descriptor and does all reading. What was
+	 * raised while a vector had no descriptor is lost: the caller looks at its queue after
+	 * binding. A vector stays bound over CC.EN = 0 and over master(). No other vector misses an
+	 * interrupt meanwhile (with VFIO: all vectors are enabled at once by the first call,
+	 * without descriptors). -errno: no interrupt can be had; the queue is polled instead. */
 	int (*irq)(struct nvhi_pcie_bus *bus, unsigned int vector, int fd);
-	/* A controller memory buffer: `len` bytes from `offset` in BAR `bar`, mapped for reading and
-	 * writing until close(); ret_addr: what the device calls the first byte (the BAR's address on
-	 * the bus plus `offset`), which no address of dma_alloc() or iova() is equal to. NULL: it
-	 * cannot be mapped, or is not that large. */
+	/* A controller memory buffer: `len` bytes from `offset` in BAR `bar`, mapped for reading
+	 * and writing until close(); ret_addr: what the device calls the first byte (the BAR's
+	 * address on the bus plus `offset`), which no address of dma_alloc() or iova() is equal to.
+	 * NULL: it cannot be mapped, or is not that large. */
 	void *(*map_bar)(struct nvhi_pcie_bus *bus, unsigned int bar, uint64_t offset, uint64_t len,
 			 uint64_t *ret_addr);
 };

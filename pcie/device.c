@@ -9,6 +9,7 @@
 #include "pcie/pcie_impl.h"
 
 #define STOP_LOOK_MAX_MS 20u
+#define SLOW_READY_NS    (2300 * NVHI_NSEC_PER_MSEC)
 
 #define NVHI_X(upper, lower) #lower,
 static const char *const device_state_names[] = {NVHI_PCIE_DEVICE_STATES(NVHI_X)};
@@ -40,6 +41,9 @@ static void device_ready(struct nvhi_pcie_ctrlr *ctrlr)
 	nvhi_pcie_write64(ctrlr, NVH_REG_ASQ, q->sq_iova);
 	nvhi_pcie_write64(ctrlr, NVH_REG_ACQ, q->cq_iova);
 	ctrlr->bus->ops->master(ctrlr->bus, true);
+	nvhi_pcie_cmb_start(ctrlr);
+	ctrlr->setup = 0;
+	ctrlr->shadowed = false;
 	device_set(ctrlr, NVHI_PCIE_ON);
 	nvhi_pcie_connected(q);
 }
@@ -66,10 +70,21 @@ static void device_stopped(struct nvhi_pcie_ctrlr *ctrlr, int err, const char *w
 		device_ready(ctrlr);
 }
 
+static void device_look_again(struct nvhi_pcie_ctrlr *ctrlr, uint64_t ns)
+{
+	if (nvhi_timer_arm(ctrlr->home, &ctrlr->stop_timer, ns))
+		device_stopped(ctrlr, -ENOMEM, "no memory for the timer of its stop");
+}
+
 static void device_look(struct nvhi_pcie_ctrlr *ctrlr)
 {
+	uint64_t now = nvhi_reactor_now(ctrlr->home);
 	uint32_t csts;
 
+	if (now < ctrlr->stop_from) {
+		device_look_again(ctrlr, ctrlr->stop_from - now);
+		return;
+	}
 	if (nvhi_pcie_health(ctrlr, &csts) == -ENODEV) {
 		device_stopped(ctrlr, -ENODEV, "the device is gone: CSTS reads as all ones");
 		return;
@@ -78,7 +93,7 @@ static void device_look(struct nvhi_pcie_ctrlr *ctrlr)
 		device_stopped(ctrlr, 0, "");
 		return;
 	}
-	if (nvhi_reactor_now(ctrlr->home) >= ctrlr->stop_deadline) {
+	if (now >= ctrlr->stop_deadline) {
 		device_stopped(ctrlr, -ETIMEDOUT,
 			       "still ready after CC.EN = 0 and the time of CAP.TO");
 		return;
@@ -86,8 +101,7 @@ static void device_look(struct nvhi_pcie_ctrlr *ctrlr)
 	ctrlr->stop_ms = ctrlr->stop_ms ? ctrlr->stop_ms * 2 : 1;
 	if (ctrlr->stop_ms > STOP_LOOK_MAX_MS)
 		ctrlr->stop_ms = STOP_LOOK_MAX_MS;
-	if (nvhi_timer_arm(ctrlr->home, &ctrlr->stop_timer, ctrlr->stop_ms * NVHI_NSEC_PER_MSEC))
-		device_stopped(ctrlr, -ENOMEM, "no memory for the timer of its stop");
+	device_look_again(ctrlr, ctrlr->stop_ms * NVHI_NSEC_PER_MSEC);
 }
 
 static void device_on_timer(struct nvhi_timer *timer)
@@ -104,9 +118,23 @@ void nvhi_pcie_device_stop(struct nvhi_pcie_ctrlr *ctrlr)
 	ctrlr->stop_ms = 0;
 	ctrlr->stop_deadline = nvhi_reactor_now(ctrlr->home) +
 			       (units ? units : 1) * NVH_CAP_TO_UNIT_MS * NVHI_NSEC_PER_MSEC;
-	if (cc & NVH_CC_EN)
+	ctrlr->stop_from = 0;
+	if (cc & NVH_CC_EN) {
 		nvhi_pcie_write32(ctrlr, NVH_REG_CC, cc & ~NVH_CC_EN);
+		if (ctrlr->quirks & NVHI_QUIRK_SLOW_READY)
+			ctrlr->stop_from = nvhi_reactor_now(ctrlr->home) + SLOW_READY_NS;
+	}
 	device_look(ctrlr);
+}
+
+static void device_know(struct nvhi_pcie_ctrlr *ctrlr, uint64_t cap)
+{
+	if (!ctrlr->cap && (cap & NVH_CAP_PMRS))
+		nvhi_log(INFO, PCIE, "%s: it has a persistent memory region, which is left alone",
+			 ctrlr->tctrlr.opts.name);
+	ctrlr->cap = cap;
+	ctrlr->quirks = nvhi_pcie_quirks(&ctrlr->bus->id);
+	ctrlr->tctrlr.quirks = ctrlr->quirks;
 }
 
 /* Reachable: is it the controller that it was, and one that we can drive? */
@@ -135,7 +163,7 @@ static void device_begin(struct nvhi_pcie_ctrlr *ctrlr)
 			       (unsigned long long)cap, (unsigned long long)ctrlr->cap);
 		return;
 	}
-	ctrlr->cap = cap;
+	device_know(ctrlr, cap);
 	nvhi_pcie_device_stop(ctrlr);
 }
 

@@ -1,14 +1,13 @@
 /*
  * Creating and deleting I/O queues: Create I/O CQ, Create I/O SQ; Delete I/O SQ, Delete I/O CQ, one
- * queue after the other, by commands on the admin queue; before the first one Doorbell Buffer Config
- * where the controller offers it. A queue that cannot be deleted takes the
+ * queue after the other, by commands on the admin queue; before the first one what else
+ * is set up by commands (setup.c). A queue that cannot be deleted takes the
  * whole device with it: it is stopped, which is a proof as good. Home reactor, but for
  * nvhi_pcie_job_post. Base Specification 2.1 sections 5.2.1 to 5.2.4.
  */
 #include <errno.h>
 #include <string.h>
 
-#include "base/spec/nvme_identify.h"
 #include "pcie/pcie_impl.h"
 
 static void job_next(struct nvhi_pcie_ctrlr *ctrlr);
@@ -52,7 +51,6 @@ void nvhi_pcie_jobs_stopped(struct nvhi_pcie_ctrlr *ctrlr)
 
 	nvhi_timer_cancel(ctrlr->home, &ctrlr->job_timer);
 	ctrlr->job = NULL;
-	ctrlr->db_asked = ctrlr->db_on = false;
 	if (q)
 		job_answer_stopped(q);
 	job_answer_all(&ctrlr->jobs);
@@ -77,13 +75,29 @@ static const char *job_opc_name(const struct nvhi_pcie_ctrlr *ctrlr)
 
 static void job_send(struct nvhi_pcie_ctrlr *ctrlr, const struct nvh_cmd *cmd);
 
+/* Any of our own but for jobs: what is still to be set up before the first. */
+static bool job_setup(struct nvhi_pcie_ctrlr *ctrlr)
+{
+	struct nvh_cmd cmd;
+
+	if (!nvhi_pcie_setup_next(ctrlr, &cmd))
+		return false;
+	job_send(ctrlr, &cmd);
+	return true;
+}
+
 static void job_create_cq(struct nvhi_pcie_ctrlr *ctrlr, const struct nvhi_pcie_qpair *q)
 {
 	struct nvh_cmd cmd = {.opc = NVH_ADM_CREATE_CQ};
 
 	nvh_le64_put(&cmd.dptr.prp.prp1, q->cq_iova);
 	nvh_le32_put(&cmd.cdw10, q->qpair.qid | (q->ring - 1u) << NVH_CREATE_QSIZE_SHIFT);
-	nvh_le32_put(&cmd.cdw11, NVH_CREATE_CQ_PC);
+	nvh_le32_put(&cmd.cdw11,
+		     NVH_CREATE_CQ_PC |
+			     (q->irq_fd < 0
+				      ? 0
+				      : NVH_CREATE_CQ_IEN | (uint32_t)q->qpair.qid
+								    << NVH_CREATE_CQ_IV_SHIFT));
 	job_send(ctrlr, &cmd);
 }
 
@@ -93,8 +107,8 @@ static void job_create_sq(struct nvhi_pcie_ctrlr *ctrlr, const struct nvhi_pcie_
 
 	nvh_le64_put(&cmd.dptr.prp.prp1, q->sq_iova);
 	nvh_le32_put(&cmd.cdw10, q->qpair.qid | (q->ring - 1u) << NVH_CREATE_QSIZE_SHIFT);
-	nvh_le32_put(&cmd.cdw11,
-		     NVH_CREATE_SQ_PC | (uint32_t)q->qpair.qid << NVH_CREATE_SQ_CQID_SHIFT);
+	nvh_le32_put(&cmd.cdw11, NVH_CREATE_SQ_PC | NVH_CREATE_SQ_MEDIUM |
+					 (uint32_t)q->qpair.qid << NVH_CREATE_SQ_CQID_SHIFT);
 	job_send(ctrlr, &cmd);
 }
 
@@ -106,52 +120,12 @@ static void job_delete(struct nvhi_pcie_ctrlr *ctrlr, const struct nvhi_pcie_qpa
 	job_send(ctrlr, &cmd);
 }
 
-#define DB_BYTES (2u * 4096)
-
-/* Two pages, laid out as the doorbells are. Without memory doorbells are rung as ever. */
-static bool job_doorbell_buffers(struct nvhi_pcie_ctrlr *ctrlr)
-{
-	struct nvh_cmd cmd = {.opc = NVH_ADM_DBBUF};
-
-	if (ctrlr->db_asked || !(ctrlr->tctrlr.oacs & NVH_OACS_DBBUF))
-		return false;
-	ctrlr->db_asked = true;
-	if (!ctrlr->db_mem && ctrlr->bus->ops->dma_alloc(ctrlr->bus, DB_BYTES, ctrlr->page_size,
-							 &ctrlr->db_mem, &ctrlr->db_iova))
-		return false;
-	memset(ctrlr->db_mem, 0, DB_BYTES);
-	nvh_le64_put(&cmd.dptr.prp.prp1, ctrlr->db_iova);
-	nvh_le64_put(&cmd.dptr.prp.prp2, ctrlr->db_iova + DB_BYTES / 2);
-	job_send(ctrlr, &cmd);
-	return true;
-}
-
-void nvhi_pcie_jobs_fini(struct nvhi_pcie_ctrlr *ctrlr)
-{
-	if (ctrlr->db_mem)
-		ctrlr->bus->ops->dma_free(ctrlr->bus, ctrlr->db_mem, DB_BYTES);
-	ctrlr->db_mem = NULL;
-}
-
-void nvhi_pcie_job_buffers(struct nvhi_pcie_qpair *q)
-{
-	const struct nvhi_pcie_ctrlr *ctrlr = q->ctrlr;
-	unsigned int at = nvh_db_sq(q->qpair.qid, nvh_cap_dstrd(ctrlr->cap)) - NVH_REG_DOORBELLS;
-	unsigned int end = nvh_db_cq(q->qpair.qid, nvh_cap_dstrd(ctrlr->cap)) - NVH_REG_DOORBELLS;
-
-	q->shadow[0] = q->shadow[1] = NULL;
-	if (!q->qpair.qid || !ctrlr->db_on || end + sizeof(uint32_t) > DB_BYTES / 2)
-		return;
-	q->shadow[0] = (uint32_t *)(void *)((uint8_t *)ctrlr->db_mem + at);
-	q->shadow[1] = (uint32_t *)(void *)((uint8_t *)ctrlr->db_mem + end);
-}
-
 /* What is still to be done for it. */
 static void job_step(struct nvhi_pcie_ctrlr *ctrlr)
 {
 	struct nvhi_pcie_qpair *q = ctrlr->job;
 
-	if (q->job == NVHI_PCIE_JOB_CREATE && job_doorbell_buffers(ctrlr))
+	if (q->job == NVHI_PCIE_JOB_CREATE && !q->cq_made && job_setup(ctrlr))
 		return;
 	if (q->job == NVHI_PCIE_JOB_CREATE && !q->cq_made)
 		job_create_cq(ctrlr, q);
@@ -188,8 +162,8 @@ static void job_command_done(struct nvhi_req *req, int err, const struct nvh_cpl
 	if (err || !q)
 		return; /* the device has stopped: answered in nvhi_pcie_jobs_stopped */
 	nvhi_timer_cancel(ctrlr->home, &ctrlr->job_timer);
-	if (req->cmd.opc == NVH_ADM_DBBUF) {
-		ctrlr->db_on = !nvh_cpl_is_error(cpl);
+	if (req->cmd.opc == NVH_ADM_SET_FEATURES || req->cmd.opc == NVH_ADM_DBBUF) {
+		nvhi_pcie_setup_done(ctrlr, cpl);
 		job_step(ctrlr);
 		return;
 	}

@@ -32,6 +32,7 @@ void nvhi_pcie_close(struct nvhi_tctrlr *tctrlr)
 {
 	struct nvhi_pcie_ctrlr *ctrlr = nvhi_pcie_ctrlr_of(tctrlr);
 
+	nvhi_pcie_hmb_free(ctrlr);
 	ctrlr->bus->ops->close(ctrlr->bus);
 	free(ctrlr);
 }

@@ -206,6 +206,8 @@ int nvhi_pcie_qpair_create(struct nvhi_tctrlr *tctrlr, const struct nvhi_qpair_o
 	q->qpair.qid = opts->qid;
 	q->qpair.entries = opts->entries;
 	q->qpair.depth = (uint16_t)(opts->entries - 1);
+	if (opts->qid && (q->ctrlr->quirks & NVHI_QUIRK_ONE_COMMAND))
+		q->qpair.depth = 1;
 	snprintf(q->qpair.name, sizeof(q->qpair.name), "%s/q%u", tctrlr->opts.name, opts->qid);
 	nvhi_list_init(&q->tell_defer.link);
 	q->tell_defer.fn = qpair_on_tell;
@@ -233,8 +235,9 @@ void nvhi_pcie_qpair_destroy(struct nvhi_qpair *qpair)
 	assert(q->state == NVHI_PCIE_Q_NEW || q->state == NVHI_PCIE_Q_REVOKED);
 	nvhi_reactor_undefer(qpair->reactor, &q->tell_defer);
 	if (qpair->qid == 0) {
-		nvhi_pcie_jobs_fini(q->ctrlr);
 		q->ctrlr->admin = NULL;
+		q->ctrlr->shadowed = false;
+		nvhi_pcie_mem_free(q->ctrlr, &q->ctrlr->shadow); /* the device has stopped */
 	}
 	nvhi_pcie_queue_fini(q);
 	free(q);

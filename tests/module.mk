@@ -10,8 +10,8 @@
 
 .PHONY: check check-layering check-asan check-tsan test-deps
 # The README's test command: everything, with one closing line that counts.
-check: all examples unit $(SIM_TEST) $(PCIE_TEST) test-deps
-	@$(E2E_ENV) tests/run.sh tests/layering.py $(UNIT_TESTS) $(SIM_TEST) $(PCIE_TEST) $(sort $(filter-out tests/e2e/lib.%,$(E2E_TESTS)))
+check: all examples unit $(SIM_TEST) $(PCIE_TESTS) test-deps
+	@$(E2E_ENV) tests/run.sh tests/layering.py $(UNIT_TESTS) $(SIM_TEST) $(PCIE_TESTS) $(sort $(filter-out tests/e2e/lib.%,$(E2E_TESTS)))
 test-deps:
 	@packaging/deps.sh test
 # Whatever includes CUnit waits until it is installed.

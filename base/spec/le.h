@@ -49,6 +49,17 @@ static_assert(sizeof(struct nvh_le32) == 4, "le32");
 static_assert(sizeof(struct nvh_le64) == 8, "le64");
 static_assert(sizeof(struct nvh_le128) == 16, "le128");
 
+/* As one store, which not every compiler makes of the bytes by itself. */
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define NVH_LE_STORE(p, v) __builtin_memcpy((p)->b, &(v), sizeof((p)->b))
+#else
+#define NVH_LE_STORE(p, v)                                                                         \
+	do {                                                                                       \
+		for (unsigned nvh_i = 0; nvh_i < sizeof((p)->b); nvh_i++)                          \
+			(p)->b[nvh_i] = (uint8_t)((v) >> 8 * nvh_i);                               \
+	} while (0)
+#endif
+
 static inline uint16_t nvh_le16_get(struct nvh_le16 v)
 {
 	return (uint16_t)(v.b[0] | v.b[1] << 8);
@@ -56,8 +67,7 @@ static inline uint16_t nvh_le16_get(struct nvh_le16 v)
 
 static inline void nvh_le16_put(struct nvh_le16 *p, uint16_t v)
 {
-	p->b[0] = (uint8_t)v;
-	p->b[1] = (uint8_t)(v >> 8);
+	NVH_LE_STORE(p, v);
 }
 
 static inline struct nvh_le16 nvh_le16_of(uint16_t v)
@@ -96,10 +106,7 @@ static inline uint32_t nvh_le32_get(struct nvh_le32 v)
 
 static inline void nvh_le32_put(struct nvh_le32 *p, uint32_t v)
 {
-	p->b[0] = (uint8_t)v;
-	p->b[1] = (uint8_t)(v >> 8);
-	p->b[2] = (uint8_t)(v >> 16);
-	p->b[3] = (uint8_t)(v >> 24);
+	NVH_LE_STORE(p, v);
 }
 
 static inline struct nvh_le32 nvh_le32_of(uint32_t v)
@@ -119,14 +126,7 @@ static inline uint64_t nvh_le64_get(struct nvh_le64 v)
 
 static inline void nvh_le64_put(struct nvh_le64 *p, uint64_t v)
 {
-	p->b[0] = (uint8_t)v;
-	p->b[1] = (uint8_t)(v >> 8);
-	p->b[2] = (uint8_t)(v >> 16);
-	p->b[3] = (uint8_t)(v >> 24);
-	p->b[4] = (uint8_t)(v >> 32);
-	p->b[5] = (uint8_t)(v >> 40);
-	p->b[6] = (uint8_t)(v >> 48);
-	p->b[7] = (uint8_t)(v >> 56);
+	NVH_LE_STORE(p, v);
 }
 
 static inline struct nvh_le64 nvh_le64_of(uint64_t v)

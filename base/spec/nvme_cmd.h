@@ -377,6 +377,11 @@ static_assert(offsetof(struct nvh_copy_range0, elbt) == 24, "copy ELBT");
 #define NVH_CREATE_SQ_PC          0x1u
 #define NVH_CREATE_SQ_QPRIO_SHIFT 1
 #define NVH_CREATE_SQ_CQID_SHIFT  16
+/* QPRIO, which means something with weighted round robin only. */
+#define NVH_CREATE_SQ_URGENT (0u << NVH_CREATE_SQ_QPRIO_SHIFT)
+#define NVH_CREATE_SQ_HIGH   (1u << NVH_CREATE_SQ_QPRIO_SHIFT)
+#define NVH_CREATE_SQ_MEDIUM (2u << NVH_CREATE_SQ_QPRIO_SHIFT)
+#define NVH_CREATE_SQ_LOW    (3u << NVH_CREATE_SQ_QPRIO_SHIFT)
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

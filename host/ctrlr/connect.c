@@ -65,7 +65,7 @@ void nvhi_ctrlr_connect(struct nvhi_ctrlr *ctrlr)
 	ctrlr->tctrlr->ioccsz = 0;
 	ctrlr->tctrlr->icdoff = 0;
 	ctrlr->tctrlr->sgls = 0;
-	ctrlr->tctrlr->oacs = 0;
+	ctrlr->tctrlr->id = NULL;
 	nvhi_ctrlr_set_state(ctrlr, NVHI_CTRLR_CONNECTING, "connect",
 			     CONNECT_STEPS * ctrlr->opts.transport.connect_timeout_ms +
 				     CONNECT_MARGIN_MS);

@@ -215,7 +215,7 @@ static void identify_tell_transport(struct nvhi_ctrlr *ctrlr)
 	ctrlr->tctrlr->ioccsz = (uint32_t)(data > CAPSULE_MAX ? CAPSULE_MAX : data);
 	ctrlr->tctrlr->icdoff = (uint16_t)(nvh_le16_get(id->icdoff) * IOCCSZ_UNIT);
 	ctrlr->tctrlr->sgls = ctrlr->caps.sgls;
-	ctrlr->tctrlr->oacs = nvh_le16_get(id->oacs);
+	ctrlr->tctrlr->id = id;
 }
 
 static void identify_take(struct nvhi_ctrlr *ctrlr)

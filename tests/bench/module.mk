@@ -15,7 +15,11 @@ $(B)/tests/bench/verbs_pingpong: $(B)/tests/bench/verbs_pingpong.o
 $(B)/tests/bench/layer_cost: $(B)/tests/bench/layer_cost.o $(LIB_OBJS)
 	$(call link,$(LIBS_BASE))
 
-BENCH_PROGRAMS += $(addprefix $(B)/tests/bench/,qpair_bench tcp_pingpong reactor_bench verbs_pingpong layer_cost)
+# PCIe against a controller in memory.
+$(B)/tests/bench/pcie_cost: $(B)/tests/bench/pcie_cost.o $(B)/tests/pcie/soft.o $(B)/tests/pcie/soft_exec.o $(LIB_OBJS)
+	$(call link,$(PCIE_WRAP) $(LIBS_BASE))
+
+BENCH_PROGRAMS += $(addprefix $(B)/tests/bench/,qpair_bench tcp_pingpong reactor_bench verbs_pingpong layer_cost pcie_cost)
 .PHONY: bench-programs
 bench-programs: $(BENCH_PROGRAMS)
 HELP += bench-programs "the benches below the library (tests/bench)"
@@ -39,3 +43,8 @@ HELP += bench-failover "the longest stall when a path is cut, falls silent, flip
 bench-paths: all test-deps $(B)/tests/bench/layer_cost
 	@$(E2E_ENV) BENCH_BIN=$(CURDIR)/$(B)/tests/bench tests/bench/paths.py
 HELP += bench-paths "policies with a slow path, hedged reads, what the layer costs, two paths beside one (PARTS=)"
+
+.PHONY: bench-pcie
+bench-pcie: $(B)/tests/bench/pcie_cost test-deps
+	@MODE=$(MODE) tests/bench/pcie_cost.sh
+HELP += bench-pcie "instructions of a read over PCIe, by callgrind (DEPTH=, SHOW=1: by function)"
