@@ -148,6 +148,7 @@ static const struct nvhi_pcie_bus_ops vfu_ops = {
 	.mem_unregister = vfu_mem_unregister,
 	.iova = vfu_iova,
 	.master = vfu_master,
+	.irq = nvhi_vfu_irq,
 	.close = vfu_close,
 };
 
@@ -171,6 +172,7 @@ static int vfu_tctrlr_open(const struct nvhi_tctrlr_opts *opts, struct nvhi_tctr
 	pthread_mutex_init(&vfu->mem_lock, NULL);
 	nvhi_list_init(&vfu->blocks);
 	vfu->next_iova = FIRST_IOVA;
+	nvhi_vfu_irq_init(vfu);
 	nvhi_vfu_session_init(vfu);
 	err = nvhi_pcie_open(&nvhi_transport_vfio_user, &vfu->bus, opts, ret_tctrlr);
 	if (err)

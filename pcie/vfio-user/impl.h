@@ -4,6 +4,7 @@
  *	bus.c		the bus that the driver sees: registers, doorbells, bus mastering
  *	session.c	the connection: made, negotiated, lost; replies
  *	memory.c	memory that both processes see
+ *	irq.c		interrupts: eventfds that the server writes
  *
  * Nothing here blocks. Registers are written by messages that nobody waits for. The few that are read
  * (CAP, VS, CC, CSTS) stand in a mirror that replies bring up to date; after a write of CC the mirror's
@@ -49,9 +50,11 @@ enum nvhi_vfu_ask {
 	NVHI_VFU_ASK_MAP,
 	NVHI_VFU_ASK_UNMAP,
 	NVHI_VFU_ASK_WRITE,
+	NVHI_VFU_ASK_IRQS,
 };
 #define NVHI_VFU_ASK_SHIFT 12
 #define NVHI_VFU_SEQ_MASK  0xfffu
+#define NVHI_VFU_VECTORS   128u
 
 struct nvhi_vfu {
 	struct nvhi_pcie_bus bus;
@@ -84,7 +87,8 @@ struct nvhi_vfu {
 	uint8_t *db;
 	uint64_t db_offset, db_size;
 
-	pthread_mutex_t mem_lock; /* not on the I/O path */
+	pthread_mutex_t mem_lock; /* not on the I/O path; for the interrupts, too */
+	int irqs[NVHI_VFU_VECTORS]; /* eventfds of the queues, -1; told anew to a new server */
 	struct nvhi_list blocks;  /* struct vfu_block */
 	uint64_t next_iova;
 	bool mapping; /* the server takes maps */
@@ -109,6 +113,12 @@ int nvhi_vfu_region_read(struct nvhi_vfu *vfu, enum nvhi_vfu_ask ask, unsigned i
 			 uint32_t offset, uint32_t count);
 int nvhi_vfu_region_write(struct nvhi_vfu *vfu, uint32_t region, uint32_t offset,
 			  const void *value, uint32_t count, uint32_t flags);
+
+/* irq.c */
+void nvhi_vfu_irq_init(struct nvhi_vfu *vfu);
+int nvhi_vfu_irq(struct nvhi_pcie_bus *bus, unsigned int vector, int fd);
+/* Under mem_lock: tells the server of all that are bound. */
+int nvhi_vfu_irq_all(struct nvhi_vfu *vfu);
 
 /* memory.c */
 int nvhi_vfu_dma_alloc(struct nvhi_pcie_bus *bus, size_t size, size_t align, void **ret_ptr,

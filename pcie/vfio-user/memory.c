@@ -59,6 +59,7 @@ int nvhi_vfu_map_all(struct nvhi_vfu *vfu)
 		if (err)
 			break;
 	}
+	err = err ? err : nvhi_vfu_irq_all(vfu);
 	vfu->mapping = !err;
 	pthread_mutex_unlock(&vfu->mem_lock);
 	return err;

@@ -174,6 +174,7 @@ static const char *ask_name(enum nvhi_vfu_ask ask)
 		[NVHI_VFU_ASK_VS] = "a read of VS",	  [NVHI_VFU_ASK_CC] = "a read of CC",
 		[NVHI_VFU_ASK_CSTS] = "a read of CSTS",	  [NVHI_VFU_ASK_MAP] = "DMA_MAP",
 		[NVHI_VFU_ASK_UNMAP] = "DMA_UNMAP",	  [NVHI_VFU_ASK_WRITE] = "a register write",
+		[NVHI_VFU_ASK_IRQS] = "SET_IRQS",
 	};
 
 	return ask < NVHI_ARRAY_SIZE(names) && names[ask] ? names[ask] : "nothing that was asked";
@@ -344,6 +345,7 @@ static const char *vfu_on_reply(struct nvhi_vfu *vfu)
 	case NVHI_VFU_ASK_MAP:
 	case NVHI_VFU_ASK_UNMAP:
 	case NVHI_VFU_ASK_WRITE:
+	case NVHI_VFU_ASK_IRQS:
 		return NULL;
 	default:
 		return "it answers what was not asked";

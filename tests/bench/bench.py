@@ -5,7 +5,7 @@ side; beside them, measured in the same run, a bare TCP ping-pong of the same by
 names a built SPDK, its initiator against its target. Then the light-weight figures: discover,
 start-up, idle CPU, memory.
 
-Medians of RUNS (3) interleaved runs of SECONDS (3). BENCH=library,fuse,spdk,light picks parts."""
+Medians of RUNS (3) interleaved runs of SECONDS (3). BENCH=library,vfio-user,fuse,spdk,light picks parts."""
 import json
 import os
 import re
@@ -20,7 +20,7 @@ from lib import BIN, NQN, Env, Target, cpu_seconds, fio, need, rss_mib, wait_for
 
 RUNS = int(os.environ.get("RUNS", "3"))
 SECONDS = float(os.environ.get("SECONDS_EACH", "3"))
-PARTS = os.environ.get("BENCH", "library,fuse,spdk,light").split(",")
+PARTS = os.environ.get("BENCH", "library,vfio-user,fuse,spdk,light").split(",")
 SPDK_DIR = os.environ.get("SPDK_DIR")
 BENCH_BIN = os.environ.get("BENCH_BIN")
 TARGET_CORE, HOST_CORE = "0", "1"
@@ -62,10 +62,10 @@ class Row:
         return f"{rate:>13}  {us:9.1f} us  {cpu} us CPU/IO  +-{spread / 2:3.0f} %  load {self.load}"
 
 
-def perf(env, target, rw, bs, qd, digests):
-    argv = pinned(HOST_CORE, [os.path.join(BIN, "nvhost"), "perf", *target.at, "-n", NQN, "--rw", rw,
+def perf(env, at, rw, bs, qd):
+    argv = pinned(HOST_CORE, [os.path.join(BIN, "nvhost"), "perf", *at, "-n", NQN, "--rw", rw,
                               "--bs", str(bs), "--iodepth", str(qd), "--runtime", str(SECONDS),
-                              "--ramp_time", "0.3", "-o", "json", *digests])
+                              "--ramp_time", "0.3", "-o", "json"])
     before = load()
     done = subprocess.run(argv, capture_output=True, text=True, env=env.vars, check=True)
     after = load()
@@ -128,11 +128,17 @@ def pingpong():
 
 
 def library_and_fuse(env):
-    target = Target(env, "-m", "0x1", ns=("null:1G", "malloc:256M"))
+    folder = env.path("pci")
+    os.mkdir(folder)
+    target = Target(env, "-m", "0x1", "--listen", f"vfio-user:{folder}",
+                    ns=("null:1G", "malloc:256M"))
     ways = []
     if "library" in PARTS:
-        ways.append(("nvhost perf", lambda c: perf(env, target, *c, ())))
-        ways.append(("nvhost perf, digests", lambda c: perf(env, target, *c, ("-g", "-G"))))
+        ways.append(("nvhost perf", lambda c: perf(env, target.at, *c)))
+        ways.append(("nvhost perf, digests", lambda c: perf(env, [*target.at, "-g", "-G"], *c)))
+    if "vfio-user" in PARTS:
+        ways.append(("nvhost perf, vfio-user",
+                     lambda c: perf(env, ["-t", "vfio-user", "-a", folder], *c)))
     if "fuse" in PARTS:
         env.connect(target)
         os.sched_setaffinity(env.daemon_pid(), {int(HOST_CORE)})
@@ -159,7 +165,7 @@ def library_and_fuse(env):
         rw, bs, qd = case
         print(f"{rw} {bs // 1024} KiB QD {qd}")
         for name, row in rows.items():
-            print(f"    {name:<22}{row.text(bs)}", flush=True)
+            print(f"    {name:<24}{row.text(bs)}", flush=True)
     print(pingpong() or "bare TCP ping-pong: make bench-programs first")
     if "fuse" in PARTS:
         env.nvhost("umount", env.mounts[-1])
@@ -178,7 +184,7 @@ def main():
           f"{HOST_CORE}; load: busy % of each core\n{os.uname().release}, {os.cpu_count()} cores")
     env = Env()
     try:
-        if {"library", "fuse", "spdk"} & set(PARTS):
+        if {"library", "vfio-user", "fuse", "spdk"} & set(PARTS):
             library_and_fuse(env)
         if "light" in PARTS:
             light(env)

@@ -1,5 +1,5 @@
 # Benches below the library: programs of their own, run by hand or by `make bench`.
-BENCH_BASE_OBJS := $(BASE_OBJS) $(FABRIC_OBJS) $(B)/host/transport.o
+BENCH_BASE_OBJS := $(BASE_OBJS) $(FABRIC_OBJS) $(PCIE_OBJS) $(B)/host/transport.o
 $(B)/tests/bench/qpair_bench: $(B)/tests/bench/qpair_bench.o $(B)/tests/bench/null_ctrlr.o $(BENCH_BASE_OBJS)
 	$(call link,$(LIBS_BASE))
 
