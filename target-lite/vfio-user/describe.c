@@ -175,32 +175,6 @@ static void irq_set(struct tl_vfu_conn *conn, uint32_t vector, int fd)
 	conn->irqs[vector] = fd;
 }
 
-/* Only MSI-X triggers are something to us; a mask is kept by whoever set it. */
-int tl_vfu_set_irqs(struct tl_vfu_conn *conn)
-{
-	struct vfio_irq_set set;
-
-	if (conn->rx.payload_len < sizeof(set))
-		return EINVAL;
-	memcpy(&set, conn->rx.payload, sizeof(set));
-	if (set.index >= VFIO_PCI_NUM_IRQS)
-		return EINVAL;
-	if (set.index != VFIO_PCI_MSIX_IRQ_INDEX || !(set.flags & VFIO_IRQ_SET_ACTION_TRIGGER))
-		return 0;
-	if (set.start > TL_VFU_VECTORS || set.count > TL_VFU_VECTORS - set.start)
-		return EINVAL;
-	if ((set.flags & VFIO_IRQ_SET_DATA_NONE) && set.count == 0) {
-		for (uint32_t i = 0; i < TL_VFU_VECTORS; i++)
-			irq_set(conn, i, -1);
-		return 0;
-	}
-	if (!(set.flags & VFIO_IRQ_SET_DATA_EVENTFD))
-		return EOPNOTSUPP;
-	for (uint32_t i = 0; i < set.count; i++)
-		irq_set(conn, set.start + i, nvhi_vfu_rx_take_fd(&conn->rx, i));
-	return 0;
-}
-
 /*
  * write(2) to an eventfd can block: its client may have filled it. The kernel's own signal never does,
  * and asynchronous I/O gives it upon completion; so eight bytes of nothing are read. What is no eventfd
@@ -231,4 +205,34 @@ void tl_vfu_signal(struct tl_vfu_conn *conn, uint16_t vector)
 				 conn->name, vector, strerror(errno));
 		irq_set(conn, vector, -1);
 	}
+}
+
+/* Only MSI-X triggers are something to us; a mask is kept by whoever set it. */
+int tl_vfu_set_irqs(struct tl_vfu_conn *conn)
+{
+	struct vfio_irq_set set;
+
+	if (conn->rx.payload_len < sizeof(set))
+		return EINVAL;
+	memcpy(&set, conn->rx.payload, sizeof(set));
+	if (set.index >= VFIO_PCI_NUM_IRQS)
+		return EINVAL;
+	if (set.index != VFIO_PCI_MSIX_IRQ_INDEX || !(set.flags & VFIO_IRQ_SET_ACTION_TRIGGER))
+		return 0;
+	if (set.start > TL_VFU_VECTORS || set.count > TL_VFU_VECTORS - set.start)
+		return EINVAL;
+	if ((set.flags & VFIO_IRQ_SET_DATA_NONE) && set.count == 0) {
+		for (uint32_t i = 0; i < TL_VFU_VECTORS; i++)
+			irq_set(conn, i, -1);
+		return 0;
+	}
+	if (!(set.flags & VFIO_IRQ_SET_DATA_EVENTFD))
+		return EOPNOTSUPP;
+	/* What was put down before is told with the first signal: the client's last look may have been
+	 * before that, and it does not wait for our reply. */
+	for (uint32_t i = 0; i < set.count; i++) {
+		irq_set(conn, set.start + i, nvhi_vfu_rx_take_fd(&conn->rx, i));
+		tl_vfu_signal(conn, (uint16_t)(set.start + i));
+	}
+	return 0;
 }
