@@ -222,6 +222,7 @@ int nvhi_api_connect_opts(struct nvh_host *host, const struct nvh_connect_opts *
 	in.admin_timeout_ms = o.admin_timeout_ms;
 	in.suspect_ms = o.suspect_tmo_ms;
 	in.no_retry = o.no_retry;
+	in.gate = &host->gate;
 	in.seed = ++host->seed;
 	*ret_inner = in;
 	return 0;

@@ -46,6 +46,8 @@ static void on_state(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *inner,
 		     enum nvhi_ctrlr_state state)
 {
 	(void)inner;
+	if (state == NVHI_CTRLR_RECONNECT_WAIT)
+		nvhi_api_link_watch(ctrlr_of(owner)->host);
 	if (state != NVHI_CTRLR_LIVE && state != NVHI_CTRLR_DELETED)
 		ctrlr_tell_state(ctrlr_of(owner));
 }
@@ -64,8 +66,10 @@ static void on_live(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *inner, bo
 	}
 	if (!ctrlr->discovery)
 		nvhi_mp_ctrlr_live(&ctrlr->mpc, true);
-	if (!first)
+	if (!first) {
 		ctrlr_tell_state(ctrlr);
+		nvhi_api_wake_neighbours(host, ctrlr);
+	}
 	ctrlr_tell_connected(ctrlr, 0, NULL, "");
 }
 
@@ -189,6 +193,8 @@ static void on_notice(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *inner, 
 		 type, info, lid);
 	if (type == NVH_AER_NOTICE && info == NVH_AER_ANA_CHANGED && !ctrlr->discovery)
 		nvhi_mp_ctrlr_ana(&ctrlr->mpc);
+	if (type == NVH_AER_NOTICE && info == NVH_AER_DISCOVERY_CHANGED && ctrlr->discovery)
+		nvhi_api_wake(host, nvhi_ctrlr_opts(inner)->transport.addr.traddr, NULL);
 	if (ctrlr->attached && host->events.ctrlr_notice)
 		host->events.ctrlr_notice(host->events_arg, ctrlr, type, info, lid);
 }

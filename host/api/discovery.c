@@ -74,6 +74,8 @@ static void discover_read(void *arg, const struct nvhi_ctrlr_error *error,
 			view.genctr = log->genctr;
 			view.nr_entries = entries_parse(log, entries);
 			view.entries = entries;
+			for (uint64_t i = 0; i < view.nr_entries; i++)
+				nvhi_api_wake(d->host, entries[i].traddr, entries[i].subnqn);
 		} else {
 			err = -ENOMEM;
 		}

@@ -125,6 +125,7 @@ int nvh_host_create(const struct nvh_host_opts *opts, struct nvh_host **ret_host
 	if (opts->events)
 		host->events = *opts->events;
 	host->events_arg = opts->events_arg;
+	nvhi_gate_init(&host->gate, host->mp.home);
 	nvhi_list_init(&host->ctrlrs);
 	nvhi_list_init(&host->memory);
 	host->net = &nvhi_net_sockets;
@@ -150,6 +151,8 @@ static void host_closed(struct nvhi_msg *msg)
 	}
 	free(host->farewells);
 	nvhi_api_memory_free(host);
+	nvhi_api_link_close(host);
+	nvhi_gate_fini(&host->gate);
 	nvhi_mp_fini(&host->mp);
 	free(host);
 	if (done)

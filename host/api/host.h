@@ -31,6 +31,8 @@ struct nvh_host {
 	struct nvhi_list ctrlrs; /* struct nvh_ctrlr.link */
 	struct nvhi_list memory; /* struct nvhi_api_memory.link */
 	struct nvhi_net *net;	 /* where byte streams come from; simulations put theirs here */
+	struct nvhi_gate gate;	 /* that all attempts to connect pass */
+	struct nvhi_api_link *links; /* link.c; NULL: not watched */
 	uint64_t seed;		 /* of the next controller's jitter */
 	uint32_t nr_discoveries; /* one-shots under way */
 	bool connected_once;	 /* the other reactors run */
@@ -85,6 +87,16 @@ int nvhi_api_connect(struct nvh_host *host, const struct nvhi_ctrlr_opts *inner,
 /* "auto", "strict", "off" (NULL: auto) and enum nvhi_write_fence. -EINVAL. */
 const char *nvhi_api_write_fence_name(uint8_t mode);
 int nvhi_api_write_fence_parse(const char *text);
+
+/* link.c: an interface that comes up, or gets an address, ends the waits of those who are reconnecting.
+ * Watched from the first wait on; nothing where the kernel does not tell. */
+void nvhi_api_link_watch(struct nvh_host *host);
+void nvhi_api_link_close(struct nvh_host *host);
+/* wake.c: the peer may be back. Those that wait for their next attempt begin it: all at this address
+ * and of this subsystem (NULL: any). */
+void nvhi_api_wake(struct nvh_host *host, const char *traddr, const char *subnqn);
+/* This one came back: others at its address try too; their back-off goes on. */
+void nvhi_api_wake_neighbours(struct nvh_host *host, const struct nvh_ctrlr *back);
 
 /* memory.c: a new controller learns what is registered. */
 int nvhi_api_memory_attach(struct nvh_host *host, struct nvhi_ctrlr *inner);

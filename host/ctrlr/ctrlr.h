@@ -20,6 +20,7 @@
 #include "base/spec/nvmf.h"
 #include "host/ctrlr/admin.h"
 #include "host/ctrlr/ccr.h"
+#include "host/ctrlr/gate.h"
 #include "host/ctrlr/ioq.h"
 #include "host/ctrlr/log_page.h"
 #include "host/ctrlr/ns_data.h"
@@ -128,6 +129,7 @@ struct nvhi_ctrlr_opts {
 	uint32_t io_timeout_ms, admin_timeout_ms;
 	uint32_t suspect_ms; /* a queue that is silent for so long is in doubt; 0: never */
 	bool no_retry; /* the first attempt decides */
+	struct nvhi_gate *gate; /* that attempts pass; NULL: none. Outlives the controller's end */
 	uint8_t write_fence; /* enum nvhi_write_fence */
 	uint64_t seed; /* of the jitter */
 };
@@ -223,6 +225,9 @@ int nvhi_ctrlr_rescan(struct nvhi_ctrlr *ctrlr, struct nvhi_ctrlr_waiter *waiter
 /* The peer may be back (discovery or link event): ends a RECONNECT_WAIT now and restarts the
  * back-off from its first step. No effect in other states. */
 void nvhi_ctrlr_wake(struct nvhi_ctrlr *ctrlr);
+
+/* As nvhi_ctrlr_wake, but the back-off goes on where it is: for signs that are often wrong. */
+void nvhi_ctrlr_nudge(struct nvhi_ctrlr *ctrlr);
 
 /* ---- looking at it ----------------------------------------------------------------------- */
 

@@ -14,7 +14,7 @@
  *	queues.c	the home side of the I/O queues; ioq*.c their reactors' side, ioq_rejoin.c
  *			leaving one of them alone
  *	ccr.c, ccr_parse.c	resets of other controllers
- *	reconnect.c	back-off, ctrl-loss and fast-io-fail
+ *	reconnect.c, gate.c	back-off, bounds on attempts, ctrl-loss and fast-io-fail
  */
 #ifndef NVHI_HOST_CTRLR_CTRLR_IMPL_H
 #define NVHI_HOST_CTRLR_CTRLR_IMPL_H
@@ -143,8 +143,9 @@ struct nvhi_ctrlr {
 	/* What the owner asked for, done at the top of a turn. */
 	struct nvhi_msg kick;
 	bool kicked, destroyed;
-	bool want_start, want_delete, want_reset, want_rescan, want_wake, want_expire,
-		want_teardown;
+	bool want_start, want_delete, want_reset, want_rescan, want_wake, want_nudge, want_turn,
+		want_expire, want_teardown;
+	bool started; /* NEW, and waits for its turn */
 	char reset_why[128];
 	struct nvhi_list reset_waiters;
 
@@ -195,6 +196,7 @@ struct nvhi_ctrlr {
 	uint32_t ioqs_connecting;
 
 	/* Reconnecting. */
+	struct nvhi_gate_pass pass;
 	struct nvhi_timer loss_timer, fast_fail_timer;
 	uint64_t random;
 	uint32_t attempts; /* since it last stayed up */
@@ -350,6 +352,8 @@ void nvhi_reconnect_arm_loss(struct nvhi_ctrlr *ctrlr);
 void nvhi_reconnect_live(struct nvhi_ctrlr *ctrlr);
 void nvhi_reconnect_lost(struct nvhi_ctrlr *ctrlr);
 void nvhi_reconnect_wait(struct nvhi_ctrlr *ctrlr);
+/* Begins the next attempt, or waits at the gate for it. */
+void nvhi_reconnect_go(struct nvhi_ctrlr *ctrlr);
 void nvhi_reconnect_stop(struct nvhi_ctrlr *ctrlr);
 bool nvhi_reconnect_wanted(const struct nvhi_ctrlr *ctrlr, const struct nvh_cpl *cpl);
 /* Full jitter: uniform in 1 ms .. the step of the `attempts`-th attempt. Pure but for `random`. */

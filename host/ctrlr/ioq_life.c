@@ -17,7 +17,7 @@ static const char *const ioq_state_names[] = {
 #define TO(state) NVHI_FSM_TO(NVHI_IOQ_##state)
 static const uint32_t ioq_edges[NVHI_ARRAY_SIZE(ioq_state_names)] = {
 	[NVHI_IOQ_ABSENT] = TO(CONNECTING),
-	[NVHI_IOQ_CONNECTING] = TO(READY) | TO(LOST) | TO(ABSENT),
+	[NVHI_IOQ_CONNECTING] = TO(READY) | TO(LOST),
 	[NVHI_IOQ_READY] = TO(LIVE) | TO(LOST),
 	[NVHI_IOQ_LIVE] = TO(LEAVING) | TO(LOST),
 	[NVHI_IOQ_LEAVING] = TO(LOST),
@@ -206,6 +206,7 @@ void nvhi_ioq_connect(struct nvhi_ioq *ioq)
 	err = ioq->transport->qpair_create(ioq->ctrlr->tctrlr, &opts, &ioq->qpair);
 	if (err) {
 		ioq->qpair = NULL;
+		nvhi_ioq_set_state(ioq, NVHI_IOQ_LOST);
 		nvhi_ioq_set_state(ioq, NVHI_IOQ_ABSENT);
 		if (ioq->rejoining)
 			ioq_rejoined(ioq, err);

@@ -99,6 +99,8 @@ void nvhi_ctrlr_set_state(struct nvhi_ctrlr *ctrlr, enum nvhi_ctrlr_state state,
 {
 	nvhi_fsm_set(&nvhi_ctrlr_fsm, &ctrlr->state, state, NVHI_LOG_CTRLR, ctrlr->name);
 	ctrlr->want_expire = false;
+	if (state == NVHI_CTRLR_LIVE || nvhi_ctrlr_is_ending(ctrlr))
+		nvhi_gate_leave(&ctrlr->pass);
 	if (step)
 		nvhi_ctrlr_step(ctrlr, step, ms);
 	else
@@ -110,7 +112,7 @@ static void life_expired(struct nvhi_ctrlr *ctrlr)
 {
 	switch (ctrlr->state) {
 	case NVHI_CTRLR_RECONNECT_WAIT:
-		nvhi_ctrlr_connect(ctrlr);
+		nvhi_reconnect_go(ctrlr);
 		break;
 	case NVHI_CTRLR_RESETTING:
 	case NVHI_CTRLR_DELETING:
@@ -156,9 +158,18 @@ static void life_on_fast_fail(struct nvhi_timer *timer)
 	nvhi_ctrlr_event(ctrlr, fast_io_fail);
 }
 
+static void life_on_turn(struct nvhi_gate_pass *pass)
+{
+	struct nvhi_ctrlr *ctrlr = nvhi_container_of(pass, struct nvhi_ctrlr, pass);
+
+	ctrlr->want_turn = true;
+	nvhi_ctrlr_kick(ctrlr);
+}
+
 void nvhi_life_init(struct nvhi_ctrlr *ctrlr)
 {
 	ctrlr->state_timer.fn = life_on_timer;
+	ctrlr->pass.fn = life_on_turn;
 	ctrlr->loss_timer.fn = life_on_loss;
 	ctrlr->fast_fail_timer.fn = life_on_fast_fail;
 }
@@ -405,10 +416,17 @@ void nvhi_ctrlr_wake(struct nvhi_ctrlr *ctrlr)
 	nvhi_ctrlr_kick(ctrlr);
 }
 
+void nvhi_ctrlr_nudge(struct nvhi_ctrlr *ctrlr)
+{
+	ctrlr->want_nudge = true;
+	nvhi_ctrlr_kick(ctrlr);
+}
+
 static void life_start(struct nvhi_ctrlr *ctrlr)
 {
+	ctrlr->started = true;
 	nvhi_reconnect_arm_loss(ctrlr);
-	nvhi_ctrlr_connect(ctrlr);
+	nvhi_reconnect_go(ctrlr);
 }
 
 static void life_delete(struct nvhi_ctrlr *ctrlr)
@@ -468,7 +486,8 @@ void nvhi_ctrlr_run_wants(struct nvhi_ctrlr *ctrlr)
 {
 	if (life_take(&ctrlr->want_delete))
 		life_delete(ctrlr);
-	if (life_take(&ctrlr->want_start) && ctrlr->state == NVHI_CTRLR_NEW)
+	if (life_take(&ctrlr->want_start) && ctrlr->state == NVHI_CTRLR_NEW &&
+	    !ctrlr->started)
 		life_start(ctrlr);
 	if (life_take(&ctrlr->want_reset))
 		life_reset(ctrlr);
@@ -476,8 +495,13 @@ void nvhi_ctrlr_run_wants(struct nvhi_ctrlr *ctrlr)
 		nvhi_scan_request(ctrlr, true, NULL, 0);
 	if (life_take(&ctrlr->want_wake) && ctrlr->state == NVHI_CTRLR_RECONNECT_WAIT) {
 		ctrlr->attempts = 0;
-		nvhi_ctrlr_connect(ctrlr);
+		nvhi_reconnect_go(ctrlr);
 	}
+	if (life_take(&ctrlr->want_nudge) && ctrlr->state == NVHI_CTRLR_RECONNECT_WAIT)
+		nvhi_reconnect_go(ctrlr);
+	if (life_take(&ctrlr->want_turn) && ctrlr->pass.inside &&
+	    (ctrlr->state == NVHI_CTRLR_RECONNECT_WAIT || ctrlr->state == NVHI_CTRLR_NEW))
+		nvhi_ctrlr_connect(ctrlr);
 	if (life_take(&ctrlr->want_expire))
 		life_expired(ctrlr);
 	if (life_take(&ctrlr->want_teardown))

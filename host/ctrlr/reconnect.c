@@ -7,6 +7,7 @@
 
 #include "host/ctrlr/ctrlr_impl.h"
 
+#define GATE_LOOK_MS  10000u /* it lets everybody through in the end; this only looks */
 #define STEADY_DELAYS 10u /* first steps of the back-off that count as having stayed up */
 
 /* splitmix64 */
@@ -91,4 +92,17 @@ void nvhi_reconnect_wait(struct nvhi_ctrlr *ctrlr)
 	}
 	nvhi_ctrlr_set_state(ctrlr, NVHI_CTRLR_RECONNECT_WAIT, "reconnect", ms);
 	nvhi_log(DEBUG, CTRLR, "%s: next attempt in %u ms", ctrlr->name, ms);
+}
+
+void nvhi_reconnect_go(struct nvhi_ctrlr *ctrlr)
+{
+	bool first = ctrlr->state == NVHI_CTRLR_NEW; /* somebody waits for its outcome */
+
+	if (!ctrlr->opts.gate ||
+	    nvhi_gate_enter(ctrlr->opts.gate, &ctrlr->pass, &ctrlr->opts.transport.addr, first)) {
+		nvhi_ctrlr_connect(ctrlr);
+		return;
+	}
+	if (!first)
+		nvhi_ctrlr_step(ctrlr, "its turn to connect", GATE_LOOK_MS);
 }

@@ -14,6 +14,9 @@
 #include "target-lite/fault/fault.h"
 #include "tests/sim/world.h"
 
+/* For what Abort does not find: long enough that most hosts take the next step. */
+#define STUCK_MS 3000u
+
 struct rig_fault {
 	struct nvhi_timer timer; /* its end */
 	struct sim_node *node;
@@ -209,7 +212,8 @@ static void next_fired(struct nvhi_timer *timer)
 	sim_world.calm_since = sim_world.good_since[link] = NVHI_NEVER;
 	sim_on(node->reactors[0], fault_make, fault);
 	nvhi_timer_arm(sim_world.world, &fault->timer,
-		       sim_between(&rig.rng, 1, SIM_RIG_MS) * SIM_MS);
+		       sim_between(&rig.rng, 1, SIM_RIG_MS) * SIM_MS +
+			       (fault->opts.ignore_abort ? STUCK_MS * SIM_MS : 0));
 }
 
 /* ---- life -------------------------------------------------------------------------------------
