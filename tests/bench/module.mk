@@ -19,7 +19,11 @@ $(B)/tests/bench/layer_cost: $(B)/tests/bench/layer_cost.o $(LIB_OBJS)
 $(B)/tests/bench/pcie_cost: $(B)/tests/bench/pcie_cost.o $(B)/tests/pcie/soft.o $(B)/tests/pcie/soft_exec.o $(LIB_OBJS)
 	$(call link,$(PCIE_WRAP) $(LIBS_BASE))
 
-BENCH_PROGRAMS += $(addprefix $(B)/tests/bench/,qpair_bench tcp_pingpong reactor_bench verbs_pingpong layer_cost pcie_cost)
+# A target that restarts under many controllers.
+$(B)/tests/bench/storm: $(B)/tests/bench/storm.o $(LIB_OBJS)
+	$(call link,$(LIBS_BASE))
+
+BENCH_PROGRAMS += $(addprefix $(B)/tests/bench/,qpair_bench tcp_pingpong reactor_bench verbs_pingpong layer_cost pcie_cost storm)
 .PHONY: bench-programs
 bench-programs: $(BENCH_PROGRAMS)
 HELP += bench-programs "the benches below the library (tests/bench)"
@@ -48,3 +52,8 @@ HELP += bench-paths "policies with a slow path, hedged reads, what the layer cos
 bench-pcie: $(B)/tests/bench/pcie_cost test-deps
 	@MODE=$(MODE) tests/bench/pcie_cost.sh
 HELP += bench-pcie "instructions of a read over PCIe, by callgrind (DEPTH=, SHOW=1: by function)"
+
+.PHONY: bench-storm
+bench-storm: all test-deps $(B)/tests/bench/storm
+	@$(E2E_ENV) BENCH_BIN=$(CURDIR)/$(B)/tests/bench tests/bench/storm.py
+HELP += bench-storm "64 controllers of a target that restarts: attempts, others' p99, the longest turn (RUNS=3)"
