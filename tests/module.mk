@@ -8,7 +8,7 @@
 -include tests/pcie/module.mk
 -include tests/vm/module.mk
 
-.PHONY: check check-layering check-asan check-tsan test-deps
+.PHONY: check check-layering check-asan check-tsan check-races test-deps
 # The README's test command: everything, with one closing line that counts.
 check: all examples unit $(SIM_TEST) $(PCIE_TESTS) test-deps
 	@$(E2E_ENV) tests/run.sh tests/layering.py $(UNIT_TESTS) $(SIM_TEST) $(PCIE_TESTS) $(sort $(filter-out tests/e2e/lib.%,$(E2E_TESTS)))
@@ -21,6 +21,9 @@ check-layering:
 check-asan:
 	@$(MAKE) --no-print-directory MODE=asan check
 check-tsan:
-	@$(MAKE) --no-print-directory MODE=tsan check-unit
+	@$(MAKE) --no-print-directory MODE=tsan check-races
+# What has threads: the unit tests, and hedged reads on two reactors while paths come and go.
+check-races: all unit test-deps
+	@$(E2E_ENV) tests/run.sh $(UNIT_TESTS) tests/e2e/hedge_verify.py
 HELP += check "all tests: unit, end to end, layering" check-layering "who may include whom" \
-	check-asan "unit and e2e tests under ASan+UBSan" check-tsan "unit tests under TSan"
+	check-asan "unit and e2e tests under ASan+UBSan" check-tsan "unit tests, and hedged reads end to end, under TSan"
