@@ -151,14 +151,25 @@ class Run:
             assert failed == (self.cell.story == "failed"), f"first write: {self.first.error}"
         wait_for("the second write to be taken", self.try_overwrite, 30)
         self.target("fault_release", id=self.held)
-        byte = self.read()
+        wait_for("the block to be read", self.try_read, 30)
+        byte = self.byte
         assert byte in (0xaa, 0xbb), f"read {byte:#x}"
         self.wrong = byte != 0xbb
 
     def try_overwrite(self):
-        """Only before the paths are back it may be refused; the application tries again."""
+        return self.try_to(lambda: self.write(0xbb))
+
+    def try_read(self):
+        def read():
+            self.byte = self.read()
+        return self.try_to(read)
+
+    def try_to(self, do):
+        """Only while the path is away it may be refused, by fast_io_fail_tmo=0 or as nothing is mounted
+        yet (and on a busy machine a path goes away by itself: KATO is a second); the application tries
+        again."""
         try:
-            self.write(0xbb)
+            do()
             return True
         except RpcError:
             if self.cell.story in ("failed", "killed"):
