@@ -37,10 +37,7 @@ live() { [ "$(nvhost list-subsys | grep -c ' live')" = "$1" ]; }
 	holds "--host-traddr of a stranger is refused" fails_with "192.168.66.6" nvhost discover $at --host-traddr=192.168.66.6
 	holds "--host-iface is refused with what to do" fails_with "give the interface's address as --host-traddr" \
 		nvhost discover $at --host-iface=d0
-	chmod a+rwx "$dir"
-	limited() { setpriv --reuid=65534 --regid=65534 --clear-groups prlimit --memlock="$1" env \
-		NVHOST_RUNTIME_DIR=$dir NVHOST_STATE_DIR=$dir nvhost discover $at; }
-	chmod 666 /dev/infiniband/*
+	limited() { setpriv --bounding-set=-ipc_lock --inh-caps=-ipc_lock prlimit --memlock="$1" nvhost discover $at; }
 	holds "a limit of locked memory too low: names it and the value needed" \
 		fails_with "limit of locked memory is 4 KiB, needed are 8 KiB .ulimit -l 8" limited 4096
 	holds "a low limit that will just do" limited 65536
