@@ -51,3 +51,4 @@ verify() # FILE [FIO OPTION...]
 	fio --name=verify --filename="$file" --direct=1 --ioengine=libaio --iodepth=8 --verify=crc32c \
 		--verify_fatal=1 --allow_file_create=0 --minimal "$@"
 }
+end_verify() { pkill -P "$1"; wait "$1" 2>/dev/null; } # PID of one in the background: its fio, so that it writes no more

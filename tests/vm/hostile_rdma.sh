@@ -49,8 +49,7 @@ unassociated() { tl nvmf_get_stats | grep -q '"current_unassociated_qpairs": 0';
 holds "nothing of them is left" until_true 15 unassociated
 goes_on() { kill -0 $fio && nvme list-subsys | grep -q ' live' && ! dmesg | grep -E 'error recovery|Reconnecting'; }
 holds "nobody else was disturbed" goes_on
-kill $fio
-wait $fio 2>/dev/null
+end_verify $fio
 holds "disconnect" nvme disconnect -n $Q
 ends() { kill "$target_pid" && wait "$target_pid"; }
 holds "the target ends in order" ends

@@ -85,7 +85,7 @@ under_verify() # COMMAND...: while fio verifies the disk, without an error
 	verify "$small" --rw=randrw --bsrange=512-64k --size=4m --time_based --runtime="${seconds:-8}" >"$dir/fio" 2>&1 &
 	local fio=$!
 	sleep 1
-	"$@" || { nvme disconnect -n $Q; kill $fio; wait $fio; return 1; }
+	"$@" || { nvme disconnect -n $Q; end_verify $fio; return 1; }
 	wait $fio || { cat "$dir/fio"; return 1; }
 }
 # The kernel's host forgets the controllers of a device that is removed, so they are connected anew; its disk goes

@@ -74,7 +74,7 @@ under_verify() # COMMAND...: while fio verifies the file, without an error
 	verify "$F/n1" --rw=randrw --bsrange=512-64k --size=4m --time_based --runtime=8 >"$dir/fio" 2>&1 &
 	local fio=$!
 	sleep 1
-	"$@" || { kill $fio; return 1; } # not waited for: what it waits for may never come
+	"$@" || { end_verify $fio; return 1; }
 	wait $fio || { cat "$dir/fio"; return 1; }
 }
 again() # the device and its listener once more

@@ -41,7 +41,7 @@ under_verify() # COMMAND...: while fio verifies the file, without an error
 	verify "$F/n1" --rw=randrw --bsrange=512-64k --size=4m --time_based --runtime=8 >"$dir/fio" 2>&1 &
 	local fio=$!
 	sleep 1
-	"$@" || { kill $fio; return 1; }
+	"$@" || { end_verify $fio; return 1; }
 	wait $fio || { cat "$dir/fio"; return 1; }
 }
 # See nvhost_on_nvmet_rdma.sh for what rdma_rxe needs after a link that was down.

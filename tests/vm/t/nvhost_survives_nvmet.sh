@@ -21,7 +21,7 @@ holds "mount" nvhost mount "$dir/mnt"
 live() { [ "$(nvhost list-subsys | grep -c ' live')" = "$1" ]; }
 listed() { nvhost list | grep -q "n$1 "; }
 size_is() { [ "$(stat -c %s "$1")" = "$2" ]; }
-path_is() { nvhost show-topology | grep "trsvcid=$1" | grep -qE " $2\$"; } # SERVICE STATE
+path_is() { nvhost show-topology | grep "trsvcid=$1" | grep -qE " $2( |\$)"; } # SERVICE STATE
 
 D=$N/subsystems/$NQN/namespaces
 holds "namespace added: it is listed" eval "nvmet_ns $NQN 2 $(disk d2 32 4096) && until_true 10 listed 2"
@@ -42,7 +42,7 @@ under_verify() # COMMAND...: while fio verifies the file, without an error
 	verify "$F/n1" --rw=randrw --bsrange=512-64k --size=4m --time_based --runtime=12 >"$dir/fio" 2>&1 &
 	local fio=$!
 	sleep 1
-	"$@" || { kill $fio; wait $fio; return 1; }
+	"$@" || { end_verify $fio; return 1; }
 	wait $fio || { cat "$dir/fio"; return 1; }
 }
 ports()
