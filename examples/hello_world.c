@@ -1,9 +1,10 @@
 /*
- * Hello world: connects one subsystem over NVMe/TCP, writes "Hello world!" to the first block of a
+ * Hello world: connects one subsystem, by NVMe/TCP or any other transport, writes "Hello world!" to the first block of a
  * namespace, reads it back into another buffer and compares.
  *
  *	hello_world -t tcp -a 127.0.0.1 -s 4420 -n nqn.2016-06.io.spdk:cnode1 [--ns 1] [-L all]
  *	hello_world -t vfio-user -a /run/nvme0 -n nqn.2016-06.io.spdk:cnode1 -L nvme
+ *	hello_world -t pcie -a 0000:03:00.0
  *
  * Builds against an installed libnvhost with
  *	cc hello_world.c $(pkg-config --cflags --libs nvhost)
@@ -28,15 +29,16 @@ struct hello {
 static void usage(const char *program)
 {
 	printf("usage: %s -t tcp -a ADDRESS -s PORT -n SUBSYSTEM-NQN [options]\n"
-	       "       %s -t vfio-user -a FOLDER -n SUBSYSTEM-NQN [options]\n"
-	       "  -t, --transport NAME   tcp (default), rdma, vfio-user...\n"
-	       "  -a, --traddr ADDRESS   of the subsystem's listener\n"
+	       "       %s -t pcie -a 0000:03:00.0 [options]\n"
+	       "       %s -t vfio-user -a FOLDER [options]\n"
+	       "  -t, --transport NAME   tcp (default), rdma, pcie, vfio-user\n"
+	       "  -a, --traddr ADDRESS   of the subsystem's listener; pcie: 0000:03:00.0\n"
 	       "  -s, --trsvcid PORT     4420 (default)\n"
-	       "  -n, --nqn NQN          of the subsystem\n"
+	       "  -n, --nqn NQN          of the subsystem; pcie and vfio-user: it says it itself\n"
 	       "      --ns NSID          the first namespace when not given\n"
 	       "  -q, --hostnqn NQN      instead of this host's\n"
 	       "  -L, --log SPEC         all, nvme, tcp:debug, all:info,nvme:trace...\n",
-	       program, program);
+	       program, program, program);
 }
 
 static void log_line(int level, const char *component, const char *line)
@@ -128,6 +130,40 @@ static int hello_io(struct hello *hello, struct nvh_ns *ns)
 	return strcmp(hello->buffer, text) != 0;
 }
 
+/* ---- a local controller's own name ------------------------------------------------------------- */
+
+struct question {
+	int done;
+	char nqn[257];
+};
+
+static void nqn_told(void *arg, int err, const struct nvh_discovery_log_view *log,
+		     const char *message, const struct nvh_cpl *cpl)
+{
+	struct question *question = arg;
+
+	(void)cpl;
+	question->done = 1;
+	if (err)
+		fprintf(stderr, "discover: %s\n", message);
+	else if (log->nr_entries)
+		strcpy(question->nqn, log->entries[0].subnqn);
+}
+
+static int find_nqn(struct hello *hello, const struct nvh_connect_opts *opts,
+		    struct question *question)
+{
+	char message[320];
+
+	if (nvh_discover(hello->host, opts, nqn_told, question, message, sizeof(message))) {
+		fprintf(stderr, "discover: %s\n", message);
+		return -1;
+	}
+	while (!question->done)
+		nvh_reactor_run(hello->reactor, -1);
+	return question->nqn[0] ? 0 : -1;
+}
+
 static int hello_connected(struct hello *hello, const struct nvh_connect_opts *opts,
 			   unsigned int nsid)
 {
@@ -173,6 +209,7 @@ int main(int argc, char **argv)
 	struct nvh_connect_opts opts;
 	struct nvh_host_opts host_opts = {.size = sizeof(host_opts), .nr_reactors = 1};
 	struct hello hello = {0};
+	struct question question = {0};
 	unsigned int nsid = 0;
 	char why[128];
 	int opt, result;
@@ -214,7 +251,8 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (!opts.traddr || !opts.subnqn) {
+	if (!opts.traddr || (!opts.subnqn && strcmp(opts.transport, "pcie") != 0 &&
+			     strcmp(opts.transport, "vfio-user") != 0)) {
 		usage(argv[0]);
 		return 2;
 	}
@@ -229,7 +267,9 @@ int main(int argc, char **argv)
 		nvh_reactor_destroy(hello.reactor);
 		return 1;
 	}
-	result = hello_connected(&hello, &opts, nsid);
+	if (!opts.subnqn && find_nqn(&hello, &opts, &question) == 0)
+		opts.subnqn = question.nqn;
+	result = opts.subnqn ? hello_connected(&hello, &opts, nsid) : 1;
 	nvh_host_close_sync(hello.host);
 	nvh_reactor_destroy(hello.reactor);
 	return result;

@@ -42,6 +42,7 @@
 	X("io-passthru", nvc_io_passthru, "Send any I/O command")                                  \
 	X("reset", nvc_reset, "Reset a controller")                                                \
 	X("ns-rescan", nvc_ns_rescan, "Read a controller's namespace list again")                  \
+	X("pci", nvc_pci, "Local drives: list them, hand them over, give them back")               \
 	X("perf", nvc_perf, "Measure, and verify data, in the manner of fio")                      \
 	X("rpc", nvc_rpc, "Call a method of the daemon")                                           \
 	X("gen-hostnqn", nvc_gen_hostnqn, "Make a new host NQN")                                   \

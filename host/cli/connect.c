@@ -12,6 +12,7 @@
 #include "host/cli/cmd.h"
 #include "host/cli/config.h"
 #include "host/cli/connect_opts.h"
+#include "host/cli/local.h"
 #include "host/cli/dump.h"
 
 /* ---- connect ------------------------------------------------------------------------------ */
@@ -127,11 +128,14 @@ int nvc_connect(int argc, char **argv)
 	struct connect c = {0};
 	struct nvc_config config = {0};
 	const struct nvd_params *entry;
+	char nqn[NVH_NQN_SIZE];
 	int status;
 
 	nvd_params_init(&c.params);
 	if (connect_parse(&c, argc, argv, &status) < 0)
 		return status;
+	if (nvc_local_nqn(&c.params, nqn, sizeof(nqn)) < 0)
+		return 1;
 	status = connect_required(&c.params);
 	if (status)
 		return status;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "host/cli/local.h"
 #include "host/cli/opts.h"
@@ -145,4 +146,29 @@ int nvc_local_discover(struct nvc_local *local, const struct nvd_params *params,
 	}
 	*ret_log = work.log;
 	return 0;
+}
+
+int nvc_local_nqn(struct nvd_params *params, char *nqn, size_t nqn_len)
+{
+	struct nvc_discovery log;
+	struct nvc_local local;
+	char err[1024];
+	int rc;
+
+	if (params->nqn || !params->transport || !params->traddr ||
+	    (strcasecmp(params->transport, "pcie") != 0 &&
+	     strcasecmp(params->transport, "vfio-user") != 0 &&
+	     strcasecmp(params->transport, "vfiouser") != 0))
+		return 0;
+	if (nvc_local_open(&local, params) < 0)
+		return -1;
+	rc = nvc_local_discover(&local, params, &log, err, sizeof(err));
+	if (rc == 0) {
+		if (log.nr)
+			snprintf(nqn, nqn_len, "%.223s", log.entries[0].subnqn);
+		nvc_discovery_free(&log);
+		params->nqn = nqn;
+	}
+	nvc_local_close(&local);
+	return rc < 0 ? (nvc_fail("%s", err), -1) : 0;
 }

@@ -32,6 +32,9 @@ void nvc_discovery_free(struct nvc_discovery *log);
 /* Reads the discovery log in this process. 0 or -errno with the reason in err. */
 int nvc_local_discover(struct nvc_local *local, const struct nvd_params *params,
 		       struct nvc_discovery *ret_log, char *err, size_t err_len);
+/* The NQN of the one subsystem at an address of this machine (pcie, vfio-user), for a command that was
+ * given none. Fabrics, or an NQN given: nothing is done. -1 after the failure was said. */
+int nvc_local_nqn(struct nvd_params *params, char *nqn, size_t nqn_len);
 /* From the bytes of the log page (a header, then entries). -EINVAL, -ENOMEM. */
 int nvc_discovery_from_bytes(const void *data, size_t len, struct nvc_discovery *ret_log);
 

@@ -33,6 +33,7 @@ struct perf_cmd {
 	const char *paths;  /* further addresses, "ADDR[:PORT],..."; NULL: none */
 	uint32_t nsid;      /* 0: the device's, else 1 */
 	enum nvc_format format;
+	char nqn[NVH_NQN_SIZE]; /* what the controller said, when none was given */
 };
 /* perf_opts.c: 0; the exit status of a mistake (said); -1 after help. opts and params hold the
  * defaults before. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "host/cli/connect_opts.h"
+#include "host/cli/local.h"
 #include "host/cli/perf.h"
 
 static const struct {
@@ -150,6 +151,8 @@ int perf_cmd_parse(struct perf_cmd *p, int argc, char **argv)
 	if (nvc_parse_format(format_text, false, &p->format) < 0)
 		return 2;
 	p->device = args.count ? args.words[0] : NULL;
+	if (!p->device && nvc_local_nqn(&p->params, p->nqn, sizeof(p->nqn)) < 0)
+		return 1;
 	if (!p->device && (!p->params.transport || !p->params.traddr || !p->params.nqn))
 		return nvc_misuse("a DEVICE, or an address (-t, -a, -n), is needed");
 	status = perf_mode(&p->opts, mix);

@@ -120,6 +120,7 @@ struct nvhi_ctrlr_opts {
 	uint32_t nr_io_queues;       /* at most so many of them; 0: all */
 	bool discovery;              /* a discovery controller: no namespaces, no I/O queues */
 	bool persistent;             /* discovery: keep-alive, AERs, reconnect; else one shot */
+	bool ask_only;               /* with discovery: any controller, only its Identify is wanted */
 	bool no_scan;                /* do not look at namespaces (admin tools) */
 	uint16_t queue_size;         /* entries, 16-1024 */
 	uint32_t reconnect_delay_ms; /* first step of the back-off */

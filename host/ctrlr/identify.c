@@ -87,7 +87,7 @@ static int check_type(const struct nvhi_ctrlr *ctrlr, const struct nvh_id_ctrlr 
 {
 	bool discovery = id->cntrltype == NVH_CNTRLTYPE_DISCOVERY;
 
-	if (id->cntrltype == NVH_CNTRLTYPE_UNREPORTED || discovery == ctrlr->opts.discovery)
+	if (ctrlr->opts.ask_only || id->cntrltype == NVH_CNTRLTYPE_UNREPORTED || discovery == ctrlr->opts.discovery)
 		return 0;
 	snprintf(text, len,
 		 discovery ? "it is a discovery controller (use discover)"

@@ -1,7 +1,8 @@
 /*
  * Discovery: the log of a discovery controller, read by the steps that fabric/discovery_log.h asks
  * for (header, entries, header again while GENCTR moves), and the one-shot that connects, reads and
- * disconnects. Home reactor. Base Specification 2.1 sections 3.1.3.3 and 5.1.12.3.1.
+ * disconnects. A transport that is no fabric has no discovery controllers: there the log is one entry,
+ * made of what the controller itself says in Identify. Home reactor. Base Specification 2.1 sections 3.1.3.3 and 5.1.12.3.1.
  */
 #include "host/discovery/discovery.h"
 
@@ -13,6 +14,7 @@
 #include "fabric/discovery_log.h"
 
 #define DISCOVERY_CHUNK (32u << 10)
+#define OWN_ASQSZ	32u
 
 /* ---- reading the log --------------------------------------------------------------------- */
 
@@ -140,6 +142,9 @@ struct discovery_once {
 	struct nvhi_discovery_reader reader; /* the log, kept until the controller is gone */
 	struct nvhi_ctrlr_error error;
 	bool have;
+	bool ask; /* no discovery controller: its own entry */
+	struct nvh_discovery_log_entry own;
+	struct nvhi_msg tell;
 	nvhi_discovery_read_fn done;
 	void *arg;
 };
@@ -165,12 +170,49 @@ static void once_read_done(void *arg, const struct nvhi_ctrlr_error *error,
 	nvhi_ctrlr_delete(once->ctrlr);
 }
 
+/* Controllers before 1.2.1 have no name: then the one that the specification makes of their
+ * identity (Base Specification 2.1 section 4.7.1). */
+static void own_name(const struct nvh_id_ctrlr *id, char *name, size_t len)
+{
+	if (id->subnqn[0] && memchr(id->subnqn, '\0', sizeof(id->subnqn)))
+		snprintf(name, len, "%s", id->subnqn);
+	else
+		snprintf(name, len, "nqn.2014.08.org.nvmexpress:%04x%04x%.20s%.40s",
+			 nvh_le16_get(id->vid), nvh_le16_get(id->ssvid), id->sn, id->mn);
+}
+
+static void own_entry(const struct nvhi_ctrlr *ctrlr, struct nvh_discovery_log_entry *ret_entry)
+{
+	const struct nvhi_addr *addr = &nvhi_ctrlr_opts(ctrlr)->transport.addr;
+	const struct nvh_id_ctrlr *id = nvhi_ctrlr_identify(ctrlr);
+	struct nvh_discovery_log_entry e = {0};
+
+	e.trtype = (uint8_t)addr->trtype;
+	e.adrfam = (uint8_t)addr->adrfam;
+	e.subtype = id->cntrltype == NVH_CNTRLTYPE_DISCOVERY ? NVH_SUBTYPE_DISC_CURRENT
+							     : NVH_SUBTYPE_NVM;
+	e.cntlid = id->cntlid;
+	nvh_le16_put(&e.asqsz, OWN_ASQSZ);
+	memset(e.trsvcid, ' ', sizeof(e.trsvcid));
+	memset(e.traddr, ' ', sizeof(e.traddr));
+	memcpy(e.traddr, addr->traddr, strnlen(addr->traddr, sizeof(e.traddr)));
+	own_name(id, e.subnqn, sizeof(e.subnqn));
+	*ret_entry = e;
+}
+
 static void once_live(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *ctrlr, bool first)
 {
 	struct discovery_once *once = once_of(owner);
-	int err = read_start(ctrlr, once_read_done, once, &once->read);
+	int err;
 
 	(void)first;
+	if (once->ask) {
+		own_entry(ctrlr, &once->own);
+		once->have = true;
+		nvhi_ctrlr_delete(ctrlr);
+		return;
+	}
+	err = read_start(ctrlr, once_read_done, once, &once->read);
 	if (!err)
 		return;
 	once->error.err = err;
@@ -186,22 +228,33 @@ static void once_failed(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *ctrlr
 	once_of(owner)->error = *error;
 }
 
+/* The controller is freed by a message of its own; this one comes behind it: whoever is told may open
+ * the same device again. */
+static void once_tell(struct nvhi_msg *msg)
+{
+	struct discovery_once *once = nvhi_container_of(msg, struct discovery_once, tell);
+	const struct nvhi_discovery_log log = {
+		.genctr = once->reader.genctr,
+		.numrec = once->ask ? 1 : once->reader.numrec,
+		.entries = once->ask ? &once->own : once->reader.raw,
+	};
+
+	once->done(once->arg, &once->error, once->have ? &log : NULL);
+	nvhi_discovery_reader_fini(&once->reader);
+	free(once);
+}
+
 static void once_deleted(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *ctrlr,
 			 const struct nvhi_ctrlr_error *why)
 {
 	struct discovery_once *once = once_of(owner);
-	const struct nvhi_discovery_log log = {
-		.genctr = once->reader.genctr,
-		.numrec = once->reader.numrec,
-		.entries = once->reader.raw,
-	};
+	struct nvh_reactor *home = nvhi_ctrlr_opts(ctrlr)->home;
 
 	if (why && !once->have)
 		once->error = *why;
 	nvhi_ctrlr_destroy(ctrlr);
-	once->done(once->arg, &once->error, once->have ? &log : NULL);
-	nvhi_discovery_reader_fini(&once->reader);
-	free(once);
+	once->tell.fn = once_tell;
+	nvhi_reactor_post(home, &once->tell);
 }
 
 static void once_ns(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *ctrlr,
@@ -241,6 +294,9 @@ int nvhi_discover(const struct nvhi_ctrlr_opts *opts, nvhi_discovery_read_fn don
 		.ns_removed = once_ns_removed,
 		.notice = nvhi_ctrlr_events_none_notice,
 	};
+	const struct nvhi_transport *transport =
+		opts->ops ? opts->ops
+			  : nvhi_transport_by_type((enum nvh_trtype)opts->transport.addr.trtype);
 	struct nvhi_ctrlr_opts own = *opts;
 	struct discovery_once *once = calloc(1, sizeof(*once));
 	int err;
@@ -252,6 +308,7 @@ int nvhi_discover(const struct nvhi_ctrlr_opts *opts, nvhi_discovery_read_fn don
 	own.discovery = true;
 	own.persistent = false;
 	own.no_retry = true;
+	own.ask_only = once->ask = transport && !transport->fabrics;
 	once->owner.events = &events;
 	once->done = done;
 	once->arg = arg;

@@ -7,14 +7,14 @@ VM_TESTS := $(filter $(VM_LONG),$(VM_TESTS)) $(filter-out $(VM_LONG),$(VM_TESTS)
 ifneq (,$(T))
 VM_TESTS := $(wildcard tests/vm/t/$(T) tests/vm/t/$(T).sh)
 endif
-# The kernels that the tests name, and VM_KERNELS more; then siw, if one names that.
+# The kernels that the tests name, and VM_KERNELS more; then siw and noiommu, if one names those.
 VM_KERNELS ?=
 VM_WORDS = $(shell cat $(VM_TESTS) 2>/dev/null | grep '^. vm:')
 VM_NEED = $(sort 6.12 $(VM_KERNELS) $(patsubst kernel=%,%,$(filter kernel=%,$(VM_WORDS)))) \
-	$(sort $(patsubst rdma=%,%,$(filter rdma=siw,$(VM_WORDS))))
+	$(sort $(patsubst rdma=%,%,$(filter rdma=siw,$(VM_WORDS))) $(patsubst noiommu=1,noiommu,$(filter noiommu=1,$(VM_WORDS))))
 # Guests at a time: each keeps a core and a half busy.
 VM_JOBS ?= 2
-VM_ENV = BIN=$(CURDIR)/$(B)/bin LIB=$(CURDIR)/$(B)/lib SRC=$(CURDIR) MODE=$(MODE) \
+VM_ENV = BIN=$(CURDIR)/$(B)/bin EXAMPLES=$(CURDIR)/$(B)/examples LIB=$(CURDIR)/$(B)/lib SRC=$(CURDIR) MODE=$(MODE) \
 	SHAPES=$(CURDIR)/$(B)/tests/vm/io_shapes HOSTILE=$(CURDIR)/$(B)/tests/vm/rdma_hostile TEST_LOGS=build/vm/logs JOBS=$(VM_JOBS)
 
 # Programs of the tests' own: on the public API, and one on bare verbs.
@@ -32,7 +32,7 @@ vm-setup:
 VM_MINUTES ?= 20
 ci-vm:
 	@tests/vm/ci $(VM_MINUTES) $(MAKE)
-check-vm: all $(VM_PROGRAMS) vm-setup
+check-vm: all examples $(VM_PROGRAMS) vm-setup
 	@test -n "$(VM_TESTS)" || { echo "no vm test $(T) in tests/vm/t" >&2; exit 2; }
 	@case "$(VM_TESTS)" in *native_asan*) $(MAKE) --no-print-directory MODE=asan all ;; esac
 	@$(VM_ENV) NATIVE_BIN=$(CURDIR)/build/asan/bin tests/run.sh -t 900 $(VM_TESTS); status=$$?; \

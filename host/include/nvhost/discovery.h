@@ -28,8 +28,9 @@ typedef void (*nvh_discover_fn)(void *arg, int err, const struct nvh_discovery_l
 				const char *message, const struct nvh_cpl *cpl);
 
 /* Connects a discovery controller (opts->subnqn NULL: the well-known NQN), reads the log in chunks,
- * re-reads while GENCTR moves (bounded), disconnects (unless opts->persistent). Errors as
- * nvh_connect. */
+ * re-reads while GENCTR moves (bounded), disconnects (unless opts->persistent). Over "pcie" and
+ * "vfio-user" there are none: the log is one entry, made of the controller's own Identify. Errors
+ * as nvh_connect. */
 int nvh_discover(struct nvh_host *host, const struct nvh_connect_opts *opts, nvh_discover_fn done,
 		 void *arg, char *errbuf, size_t errbuf_len);
 /* The same on a connected discovery controller. */
