@@ -2,7 +2,7 @@
 # vm: kernel=6.12 mem=1G timeout=900 iommu=1 disks=5
 # vm: devices=-device+nvme-subsys,id=ss0,nqn=lab0
 # vm: devices=-device+nvme,id=nvA,serial=SS0,subsys=ss0+-device+nvme,id=nvB,serial=SS0,subsys=ss0
-# vm: devices=-drive+if=none,id=d1,file=%disk1,format=raw,cache=unsafe+-device+nvme-ns,drive=d1,bus=nvA,nsid=1,shared=on
+# vm: devices=-drive+if=none,id=d1,file=%disk1,format=raw,cache=unsafe+-device+nvme-ns,drive=d1,bus=nvA,nsid=1,shared=on,uuid=6d5b0a4e-1c35-4a60-9d4e-3a4f0f4c7f11
 # vm: devices=-device+nvme,id=nvC,serial=C,cmb_size_mb=16,max_ioqpairs=4,msix_qsize=5,mdts=5
 # vm: devices=-drive+if=none,id=d2,file=%disk2,format=raw,cache=unsafe
 # vm: devices=-device+nvme-ns,drive=d2,bus=nvC,nsid=1,logical_block_size=4096,physical_block_size=4096
