@@ -102,6 +102,8 @@ struct nvhi_tctrlr {
 	 * controller that was lost is within reach again. Home reactor, never from inside a call. */
 	void (*on_link)(void *arg);
 	void *on_link_arg;
+	bool stopped;			/* the transport's, once the admin queue is revoked: CC.EN = 0, and
+					 * CSTS.RDY was read back as 0: no command of it is alive */
 	uint32_t quirks;		/* the transport's: enum nvhi_quirk */
 	const struct nvh_id_ctrlr *id;	/* Identify Controller itself; NULL before */
 };

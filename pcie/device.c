@@ -44,6 +44,7 @@ static void device_ready(struct nvhi_pcie_ctrlr *ctrlr)
 	nvhi_pcie_cmb_start(ctrlr);
 	ctrlr->setup = 0;
 	ctrlr->shadowed = false;
+	ctrlr->tctrlr.stopped = false;
 	device_set(ctrlr, NVHI_PCIE_ON);
 	nvhi_pcie_connected(q);
 }
@@ -60,6 +61,7 @@ static void device_stopped(struct nvhi_pcie_ctrlr *ctrlr, int err, const char *w
 		nvhi_log(WARN, PCIE, "%s: %s; cut off the bus", ctrlr->tctrlr.opts.name, why);
 		ctrlr->bus->ops->master(ctrlr->bus, false);
 	}
+	ctrlr->tctrlr.stopped = !err;
 	device_set(ctrlr, NVHI_PCIE_OFF);
 	nvhi_pcie_jobs_stopped(ctrlr);
 	if (q->state == NVHI_PCIE_Q_REVOKING)

@@ -174,13 +174,19 @@ static int io_pieces(const struct io_cmd *io)
 static int io_prepare(struct io_cmd *io)
 {
 	struct json_object *resolved, *ns;
-	uint64_t size;
+	uint64_t size, csi;
 
 	if (nvc_admin_resolve(io->device, &resolved) < 0)
 		return 1;
 	ns = nvc_get(resolved, "namespace");
 	io->block_size = (uint32_t)nvc_get_u64(ns, "block_size", 0);
+	csi = nvc_get_u64(ns, "csi", 0);
 	json_object_put(resolved);
+	if (csi)
+		return nvc_fail("%s is %s namespace: no block I/O", io->device,
+				csi == NVH_CSI_ZNS ? "a zoned"
+				: csi == NVH_CSI_KV  ? "a key-value"
+						     : "no NVM");
 	if (!io->block_size)
 		return nvc_misuse("%s is not a namespace (nvhost list shows them)", io->device);
 	size = (io->count + 1ull) * io->block_size;

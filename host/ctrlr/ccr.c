@@ -41,7 +41,7 @@ bool nvhi_ctrlr_is_associated(const struct nvhi_ctrlr *ctrlr)
 
 bool nvhi_ctrlr_was_disabled(const struct nvhi_ctrlr *ctrlr)
 {
-	return ctrlr->was_disabled;
+	return ctrlr->was_disabled || ctrlr->tctrlr->stopped;
 }
 
 static void ccr_end(struct nvhi_ccr *ccr, enum nvhi_ccr_result result, const char *why)

@@ -171,7 +171,11 @@ static void slot_take_foreign(struct nvhi_scan_slot *slot)
 {
 	slot->data.csi = slot->ids.csi;
 	slot->data.io_supported = false;
-	slot->data.refusal = "its command set is not supported";
+	slot->data.refusal = slot->ids.csi == NVH_CSI_ZNS
+				     ? "a zoned namespace takes no block I/O here"
+			     : slot->ids.csi == NVH_CSI_KV
+				     ? "a key-value namespace takes no block I/O"
+				     : "its command set is not supported";
 	slot_take(slot);
 }
 

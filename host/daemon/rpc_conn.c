@@ -14,7 +14,8 @@ static int conn_warn_unfenced(const struct nvd_conn *conn, const struct nvh_ctrl
 {
 	const char *mode = conn->params.write_fence;
 
-	if (info->keep_alive_tmo_ms || info->discovery || (mode && !strcmp(mode, "off")) ||
+	if (info->keep_alive_tmo_ms || info->discovery || !strcmp(info->transport, "pcie") ||
+	    !strcmp(info->transport, "vfio-user") || (mode && !strcmp(mode, "off")) ||
 	    json_object_object_get(result, "warning"))
 		return 0;
 	return nvhi_json_add_string(result, "warning",

@@ -231,6 +231,8 @@ static struct json_object *list_ns(struct nvd_daemon *daemon, struct nvh_ns *ns)
 	err = err ? err : nvhi_json_add_u64(o, "metadata_size", info.metadata_size);
 	err = err ? err : nvhi_json_add_u64(o, "max_transfer", info.max_transfer);
 	err = err ? err : nvhi_json_add_bool(o, "read_only", info.read_only);
+	if (info.csi)
+		err = err ? err : nvhi_json_add_u64(o, "csi", info.csi);
 	err = err ? err : nvhi_json_add_bool(o, "io_supported", info.io_supported);
 	if (info.has_uuid)
 		err = err ? err : list_uuid(o, info.uuid);

@@ -17,7 +17,10 @@
 #include "base/spec/regs.h"
 #include "pcie/vfio/device.h"
 
-#define BAR_MAX        ((size_t)16 << 20)
+#define BAR_MAX ((size_t)16 << 20)
+/* How often, and how long, a device that is to leave is looked at until it stands still. */
+#define LEAVE_LOOK_MS  2u
+#define LEAVE_MS       1000u
 #define PCI_COMMAND    0x04
 #define PCI_CMD_MEMORY 0x2u
 #define PCI_CMD_MASTER 0x4u
@@ -148,6 +151,8 @@ static int device_attach(struct nvhi_vfio_device *dev, char *why, size_t why_len
 	bool noiommu;
 	int err;
 
+	if (dev->leaving)
+		return nvhi_vfio_refuse(why, why_len, -ENODEV, "the kernel wants the device back");
 	if (dev->attached)
 		return 0;
 	err = nvhi_vfio_sysfs_kind(dev->bdf, &kind, &noiommu, why, why_len);
@@ -195,6 +200,40 @@ static void device_gone(struct nvhi_vfio_device *dev, const char *why)
 	dev->bus.gone(&dev->bus, -ENODEV, why);
 }
 
+/* Let go as soon as it stands still: then the driver has the proof that no command is alive. */
+static void device_leave(struct nvhi_vfio_device *dev)
+{
+	uint32_t csts = vfio_read32(&dev->bus, NVH_REG_CSTS);
+
+	if ((csts & NVH_CSTS_RDY) && csts != UINT32_MAX &&
+	    nvhi_reactor_now(dev->home) < dev->leave_deadline &&
+	    nvhi_timer_arm(dev->home, &dev->leave_timer, LEAVE_LOOK_MS * NVHI_NSEC_PER_MSEC) == 0)
+		return;
+	dev->leaving = false;
+	device_detach(dev);
+}
+
+static void device_on_leave(struct nvhi_timer *timer)
+{
+	device_leave(nvhi_container_of(timer, struct nvhi_vfio_device, leave_timer));
+}
+
+static void device_asked_back(struct nvhi_vfio_device *dev)
+{
+	static const char why[] = "the kernel wants the device back (unplugged or unbound)";
+
+	if (!dev->attached || dev->leaving)
+		return;
+	nvhi_log(WARN, PCIE, "%s: %s", dev->bdf, why);
+	dev->leaving = true;
+	dev->leave_timer.fn = device_on_leave;
+	dev->leave_deadline = nvhi_reactor_now(dev->home) + LEAVE_MS * NVHI_NSEC_PER_MSEC;
+	dev->bus.gone(&dev->bus, -ENODEV, why);
+	/* Not at once: the driver looks at it first, and tells its queues. */
+	if (nvhi_timer_arm(dev->home, &dev->leave_timer, LEAVE_LOOK_MS * NVHI_NSEC_PER_MSEC))
+		device_leave(dev);
+}
+
 static int device_on_event(struct nvhi_source *source, unsigned int events)
 {
 	struct nvhi_vfio_device *dev = nvhi_container_of(source, struct nvhi_vfio_device, events);
@@ -205,7 +244,7 @@ static int device_on_event(struct nvhi_source *source, unsigned int events)
 
 	(void)events;
 	if (device_wanted_back(dev)) {
-		device_gone(dev, "the kernel wanted the device back (unplugged or unbound)");
+		device_asked_back(dev);
 		return 1;
 	}
 	if (!changed)
@@ -302,6 +341,8 @@ static void vfio_close(struct nvhi_pcie_bus *bus)
 {
 	struct nvhi_vfio_device *dev = device_of(bus);
 
+	if (dev->home)
+		nvhi_timer_cancel(dev->home, &dev->leave_timer);
 	if (dev->watched)
 		nvhi_source_remove(dev->home, &dev->events);
 	device_detach(dev);

@@ -49,6 +49,10 @@ struct nvhi_vfio_device {
 	int ones_fd;
 	int epoll_fd, uevent_fd;
 	bool attached, watched;
+	bool leaving; /* the kernel wants it back: it is let go as soon as the driver has stopped it
+		       */
+	struct nvhi_timer leave_timer;
+	uint64_t leave_deadline;
 	struct nvh_reactor *home; /* from the first start() on */
 	struct nvhi_source events;
 	struct nvhi_pcie_start *start; /* to be answered */

@@ -7,27 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <linux/vfio.h>
 
 #include "base/log.h"
 #include "pcie/vfio/device.h"
-
-void nvhi_vfio_irqs_init(struct nvhi_vfio_device *dev)
-{
-	struct vfio_irq_info info = {.argsz = sizeof(info), .index = VFIO_PCI_MSIX_IRQ_INDEX};
-	uint32_t count;
-
-	if (!dev->kind->interrupts || ioctl(dev->device_fd, VFIO_DEVICE_GET_IRQ_INFO, &info) < 0)
-		return;
-	count = info.count < NVHI_VFIO_VECTORS_MAX ? info.count : NVHI_VFIO_VECTORS_MAX;
-	dev->vector_fds = count ? malloc(count * sizeof(int)) : NULL;
-	if (!dev->vector_fds)
-		return;
-	for (uint32_t i = 0; i < count; i++)
-		dev->vector_fds[i] = -1;
-	dev->bus.vectors = (uint16_t)count;
-}
 
 static int irq_set(const struct nvhi_vfio_device *dev, uint32_t first, uint32_t count,
 		   const int *fds)
@@ -61,6 +46,34 @@ static int irqs_on(struct nvhi_vfio_device *dev)
 	return err;
 }
 
+/* One a CPU and one for the admin queue: more queues than that are polled. */
+static uint32_t irqs_wanted(const struct nvhi_vfio_device *dev)
+{
+	struct vfio_irq_info info = {.argsz = sizeof(info), .index = VFIO_PCI_MSIX_IRQ_INDEX};
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	uint32_t most = NVHI_VFIO_VECTORS_MAX;
+
+	if (!dev->kind->interrupts || ioctl(dev->device_fd, VFIO_DEVICE_GET_IRQ_INFO, &info) < 0)
+		return 0;
+	if (cpus > 0 && (uint32_t)cpus + 1 < most)
+		most = (uint32_t)cpus + 1;
+	return info.count < most ? info.count : most;
+}
+
+void nvhi_vfio_irqs_init(struct nvhi_vfio_device *dev)
+{
+	uint32_t count = irqs_wanted(dev);
+
+	dev->vector_fds = count ? malloc(count * sizeof(int)) : NULL;
+	if (!dev->vector_fds)
+		return;
+	for (uint32_t i = 0; i < count; i++)
+		dev->vector_fds[i] = -1;
+	dev->bus.vectors = (uint16_t)count;
+	if (irqs_on(dev))
+		dev->bus.vectors = 0;
+}
+
 int nvhi_vfio_irq(struct nvhi_pcie_bus *bus, unsigned int vector, int fd)
 {
 	struct nvhi_vfio_device *dev = nvhi_container_of(bus, struct nvhi_vfio_device, bus);
@@ -83,11 +96,7 @@ int nvhi_vfio_irq(struct nvhi_pcie_bus *bus, unsigned int vector, int fd)
 
 void nvhi_vfio_irqs_rebind(struct nvhi_vfio_device *dev)
 {
-	bool any = false;
-
 	dev->vectors_on = false;
-	for (uint32_t i = 0; dev->kind->interrupts && i < dev->bus.vectors; i++)
-		any |= dev->vector_fds[i] >= 0;
-	if (any)
+	if (dev->kind->interrupts && dev->bus.vectors)
 		irqs_on(dev);
 }
