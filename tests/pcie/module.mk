@@ -3,8 +3,11 @@
 # The tests stand between the host and its table of transports.
 PCIE_WRAP := -Wl,--wrap=nvhi_transport_by_type
 PCIE_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/pcie/*_test.c))
-PCIE_HELPER_OBJS := $(call objects,$(filter-out %_test.c,$(wildcard tests/pcie/*.c)))
-$(PCIE_TESTS): $(B)/%: $(B)/%.o $(PCIE_HELPER_OBJS) $(UNIT_FRAME_OBJS) $(LIB_OBJS)
+SOFT_OBJS := $(call objects,$(wildcard tests/pcie/soft*.c))
+SOFT_OBJS := $(filter-out %_test.o,$(SOFT_OBJS))
+$(B)/tests/pcie/pcie_test: $(B)/tests/pcie/qtest_bus.o
+$(filter %/soft_test %/hostile_test,$(PCIE_TESTS)): $(SOFT_OBJS)
+$(PCIE_TESTS): $(B)/%: $(B)/%.o $(UNIT_FRAME_OBJS) $(LIB_OBJS)
 	$(call link,$(UNIT_WRAP) $(PCIE_WRAP) -lcunit $(LIBS_BASE))
 
 .PHONY: check-pcie

@@ -62,6 +62,14 @@ void soft_answer(struct soft *soft, uint16_t qid, const struct nvh_cpl *cpl)
 	}
 }
 
+void soft_complete(struct soft *soft, uint16_t qid, const struct nvh_cpl *cpl)
+{
+	pthread_mutex_lock(&soft->lock);
+	soft_answer(soft, qid, cpl);
+	soft_interrupt(soft, &soft->q[qid]);
+	pthread_mutex_unlock(&soft->lock);
+}
+
 void soft_event(struct soft *soft, uint32_t dw0)
 {
 	struct nvh_cpl cpl = {0};
@@ -145,8 +153,9 @@ static void soft_shadow(struct soft *soft)
 			q->sq_tail = __atomic_load_n(&db[0], __ATOMIC_ACQUIRE) % q->sq_entries;
 			soft_serve(soft, qid);
 			/* Ring when anything is put behind what was seen. */
-			__atomic_store_n(&ei[0], q->sq_tail, __ATOMIC_SEQ_CST);
-			__atomic_store_n(&ei[1], q->cq_head, __ATOMIC_SEQ_CST);
+			__atomic_store_n(&ei[0], (q->sq_tail - soft->awake) & 0xffff,
+					 __ATOMIC_SEQ_CST);
+			__atomic_store_n(&ei[1], (q->cq_head - 1) & 0xffff, __ATOMIC_SEQ_CST);
 		} while (__atomic_load_n(&db[0], __ATOMIC_SEQ_CST) % q->sq_entries != q->sq_tail);
 	}
 }

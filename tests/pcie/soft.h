@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "base/list.h"
+#include "base/reactor.h"
 #include "base/spec/nvme.h"
 #include "pcie/bus.h"
 
@@ -26,10 +27,9 @@ struct soft;
 /* What becomes of a command; bits. */
 enum {
 	SOFT_EXECUTE = 0,
-	SOFT_SILENT = 1u << 0,  /* taken, never answered */
-	SOFT_ANSWER = 1u << 1,  /* `cpl` as the hook left it, not executed */
-	SOFT_TWICE = 1u << 2,   /* answered, and again */
-	SOFT_GARBLED = 1u << 3, /* executed, but `cpl`'s CID, SQID and SQHD stay the hook's */
+	SOFT_SILENT = 1u << 0, /* taken, never answered */
+	SOFT_ANSWER = 1u << 1, /* `cpl` as the hook left it, not executed */
+	SOFT_TWICE = 1u << 2,  /* answered, and again */
 };
 
 /* `cpl` is what would be answered: CID, SQID, SQHD are set; under the lock. */
@@ -57,9 +57,8 @@ struct soft {
 	struct nvh_id_ctrlr id;
 	struct nvh_id_ns ns;
 	uint32_t cmbloc, cmbsz;
-	bool null;        /* reads and writes move nothing */
-	bool shadow_lazy; /* with DBBUF: looks only when a doorbell is rung or soft_poll is called
-			   */
+	bool null;  /* reads and writes move nothing */
+	bool awake; /* with DBBUF: looks by itself (soft_poll) and asks for no doorbell */
 	bool never_ready, never_stops; /* CSTS.RDY stays as it is */
 	bool wanders;                  /* registers say all ones now */
 
@@ -92,8 +91,10 @@ void *soft_at(struct soft *soft, uint64_t addr, size_t len);
 void soft_poll(struct soft *soft);
 /* An asynchronous event. */
 void soft_event(struct soft *soft, uint32_t dw0);
-/* From a hook or outside: completes a command held back before (under the lock). */
+/* Under the lock: puts down a completion. */
 void soft_answer(struct soft *soft, uint16_t qid, const struct nvh_cpl *cpl);
+/* The same from outside, with its interrupt: of a command that was held back. */
+void soft_complete(struct soft *soft, uint16_t qid, const struct nvh_cpl *cpl);
 
 /* soft_exec.c: executes one command; the status. Under the lock. */
 uint16_t soft_execute(struct soft *soft, uint16_t qid, const struct nvh_cmd *cmd,
