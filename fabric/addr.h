@@ -26,6 +26,11 @@ struct nvhi_addr {
 int nvhi_trtype_parse(const char *text, enum nvh_trtype *ret_trtype);
 /* nvme-cli's words; "unrecognized" where there is none. Never NULL. */
 const char *nvhi_trtype_name(unsigned int trtype);
+/* A controller of this machine: no discovery, and Identify tells the subsystem's NQN. */
+static inline bool nvhi_trtype_is_local(unsigned int trtype)
+{
+	return trtype == NVH_TRTYPE_PCIE || trtype == NVH_TRTYPE_VFIO_USER;
+}
 const char *nvhi_adrfam_name(unsigned int adrfam);
 
 /*

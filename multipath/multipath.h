@@ -78,6 +78,9 @@ struct nvhi_mp_ctrlr {
  * the first and free. -ENOMEM. */
 int nvhi_mp_ctrlr_join(struct nvhi_mp *mp, struct nvhi_mp_ctrlr *mpc, struct nvhi_ctrlr *ctrlr,
 		       const char *subnqn, int instance);
+/* The NQN of one that joined without (""), before it has namespaces: it moves there, with the settings
+ * that were made meanwhile. Nothing for one that had a name. -ENOMEM. */
+int nvhi_mp_ctrlr_named(struct nvhi_mp_ctrlr *mpc, const char *subnqn);
 /* Drops every path; `left` is called (perhaps inside) when no reactor uses a queue of it any more.
  * I/O that has no other path fails with -ENOTCONN. */
 void nvhi_mp_ctrlr_leave(struct nvhi_mp_ctrlr *mpc, nvhi_mp_left_fn left);

@@ -116,6 +116,33 @@ int nvhi_mp_ctrlr_join(struct nvhi_mp *mp, struct nvhi_mp_ctrlr *mpc, struct nvh
 	return 0;
 }
 
+int nvhi_mp_ctrlr_named(struct nvhi_mp_ctrlr *mpc, const char *subnqn)
+{
+	struct nvhi_mp_subsys *from = mpc->subsys, *to = nvhi_mp_subsys_find(mpc->mp, subnqn);
+
+	if (from->nqn[0])
+		return 0; /* it knew before */
+	assert(nvhi_list_empty(&mpc->paths));
+	if (!to && from->nr_refs == 1) {
+		snprintf(from->nqn, sizeof(from->nqn), "%s", subnqn);
+		return 0;
+	}
+	if (!to) {
+		to = subsys_create(mpc->mp, subnqn, mpc->instance);
+		if (!to)
+			return -ENOMEM;
+		to->policy = from->policy;
+		to->no_path = from->no_path;
+		to->hedge = from->hedge;
+	}
+	nvhi_subsys_get(to);
+	nvhi_list_del(&mpc->link);
+	nvhi_list_add_tail(&to->ctrlrs, &mpc->link);
+	mpc->subsys = to;
+	nvhi_subsys_put(from);
+	return 0;
+}
+
 void nvhi_mp_ctrlr_leave(struct nvhi_mp_ctrlr *mpc, nvhi_mp_left_fn left)
 {
 	struct nvhi_path *path, *next;

@@ -134,10 +134,14 @@ static int opts_addresses(const struct nvh_connect_opts *o, bool discovery,
 static int opts_names(const struct nvh_host *host, const struct nvh_connect_opts *o,
 		      struct nvhi_tctrlr_opts *t, char *errbuf, size_t errbuf_len)
 {
-	const char *subnqn = o->subnqn ? o->subnqn : NVH_DISCOVERY_NQN, *why = "";
+	bool local = nvhi_trtype_is_local(t->addr.trtype);
+	const char *subnqn = o->subnqn ? o->subnqn : local ? "" : NVH_DISCOVERY_NQN, *why = "";
 	const char *hostnqn = o->hostnqn ? o->hostnqn : host->identity.hostnqn;
+	int err = 0;
 
-	if (nvhi_nqn_check_lenient(subnqn, &why))
+	if (subnqn[0] || !local) /* else Identify tells it */
+		err = nvhi_nqn_check_lenient(subnqn, &why);
+	if (err)
 		return refuse("nqn \"%.230s\": %s", subnqn, why);
 	if (nvhi_nqn_check(hostnqn, &why))
 		return refuse("hostnqn \"%.230s\": %s", hostnqn, why);
@@ -173,6 +177,13 @@ static int opts_no_path(const struct nvh_connect_opts *o, int *ctrl_loss_tmo_s, 
 	return 0;
 }
 
+static bool transport_is_local(const char *name)
+{
+	enum nvh_trtype trtype;
+
+	return name && !nvhi_trtype_parse(name, &trtype) && nvhi_trtype_is_local(trtype);
+}
+
 int nvhi_api_connect_opts(struct nvh_host *host, const struct nvh_connect_opts *opts,
 			  struct nvhi_ctrlr_opts *ret_inner, char *errbuf, size_t errbuf_len)
 {
@@ -185,7 +196,8 @@ int nvhi_api_connect_opts(struct nvh_host *host, const struct nvh_connect_opts *
 		return refuse("options without a size (nvh_connect_opts_init)");
 	nvh_connect_opts_init(&o, sizeof(o));
 	memcpy(&o, opts, opts->size < sizeof(o) ? opts->size : sizeof(o));
-	discovery = o.discovery || !o.subnqn || !strcmp(o.subnqn, NVH_DISCOVERY_NQN);
+	discovery = o.discovery || (o.subnqn && !strcmp(o.subnqn, NVH_DISCOVERY_NQN)) ||
+		    (!o.subnqn && !transport_is_local(o.transport));
 	nvhi_ctrlr_opts_init(&in);
 	err = opts_numbers(&o, errbuf, errbuf_len);
 	if (!err)

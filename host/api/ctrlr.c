@@ -45,11 +45,16 @@ static void ctrlr_tell_connected(struct nvh_ctrlr *ctrlr, int err,
 static void on_state(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *inner,
 		     enum nvhi_ctrlr_state state)
 {
-	(void)inner;
+	struct nvh_ctrlr *ctrlr = ctrlr_of(owner);
+
 	if (state == NVHI_CTRLR_RECONNECT_WAIT)
-		nvhi_api_link_watch(ctrlr_of(owner)->host);
+		nvhi_api_link_watch(ctrlr->host);
+	if (state == NVHI_CTRLR_CONFIGURING && !ctrlr->discovery &&
+	    nvhi_mp_ctrlr_named(&ctrlr->mpc, nvhi_ctrlr_opts(inner)->transport.subnqn))
+		nvhi_log(ERROR, API, "%s: no memory for its subsystem's name",
+			 nvhi_ctrlr_name(inner));
 	if (state != NVHI_CTRLR_LIVE && state != NVHI_CTRLR_DELETED)
-		ctrlr_tell_state(ctrlr_of(owner));
+		ctrlr_tell_state(ctrlr);
 }
 
 static void on_live(struct nvhi_ctrlr_owner *owner, struct nvhi_ctrlr *inner, bool first)
@@ -264,7 +269,8 @@ static bool same_connection(const struct nvhi_tctrlr_opts *a, const struct nvhi_
 {
 	return nvhi_addr_equal(&a->addr, &b->addr) &&
 	       nvhi_addr_equal(&a->host_addr, &b->host_addr) &&
-	       !strcmp(a->host_iface, b->host_iface) && !strcmp(a->subnqn, b->subnqn) &&
+	       !strcmp(a->host_iface, b->host_iface) &&
+	       (!b->subnqn[0] || !strcmp(a->subnqn, b->subnqn)) &&
 	       !strcmp(a->hostnqn, b->hostnqn) && !memcmp(a->hostid, b->hostid, sizeof(a->hostid));
 }
 

@@ -69,9 +69,15 @@ static const struct nvd_params *connect_configured(const struct nvc_config *conf
 	return NULL;
 }
 
+/* A controller of this machine tells the NQN itself. */
+static bool connect_is_local(const char *transport)
+{
+	return transport && (!strcmp(transport, "pcie") || !strcmp(transport, "vfio-user"));
+}
+
 static int connect_required(const struct nvd_params *params)
 {
-	if (!params->nqn)
+	if (!params->nqn && !connect_is_local(params->transport))
 		return nvc_misuse("required argument [--nqn | -n] not specified");
 	if (!params->transport)
 		return nvc_misuse("required argument [--transport | -t] not specified");
@@ -111,7 +117,7 @@ static int connect_run(struct connect *c)
 		return 2;
 	if (nvd_params_to_opts(&c->params, &check, hostid, err, sizeof(err)) < 0)
 		return nvc_misuse("%s", err);
-	if (!strcmp(c->params.nqn, NVH_DISCOVERY_NQN))
+	if (c->params.nqn && !strcmp(c->params.nqn, NVH_DISCOVERY_NQN))
 		c->params.discovery = true;
 	if (nvc_call("connect", nvd_params_to_json(&c->params), &result) < 0)
 		return 1;

@@ -87,7 +87,7 @@ static int opts_check(const struct nvhi_ctrlr_opts *opts, char *errbuf, size_t e
 			 t->connect_timeout_ms == 0 ? "connect" : "admin");
 		return -EINVAL;
 	}
-	if (t->subnqn[0] == '\0' || t->hostnqn[0] == '\0') {
+	if ((t->subnqn[0] == '\0' && !nvhi_trtype_is_local(t->addr.trtype)) || t->hostnqn[0] == '\0') {
 		snprintf(errbuf, errbuf_len, "no %s NQN",
 			 t->subnqn[0] == '\0' ? "subsystem" : "host");
 		return -EINVAL;

@@ -7,6 +7,7 @@
  *	connect.c	the admin queue
  *	registers.c	properties by step: enabling, disabling, shutdown (enable.c, shutdown.c)
  *	identify.c	Identify Controller, checked; caps
+ *	subnqn.c	the subsystem's NQN where none was given
  *	negotiate.c	features
  *	keepalive.c, aer.c, admin.c, abort.c, log_page.c
  *	ana.c, ana_parse.c	asymmetric namespace access
@@ -173,6 +174,7 @@ struct nvhi_ctrlr {
 	uint8_t *buf; /* NVH_IDENTIFY_SIZE: its data */
 	struct nvh_id_ctrlr *id;
 	bool identified;
+	bool named_by_identify; /* the subsystem's NQN was not given, but found there */
 	struct nvhi_ctrlr_caps caps;
 
 	/* Admin commands. */
@@ -254,6 +256,13 @@ void nvhi_ctrlr_disable(struct nvhi_ctrlr *ctrlr);        /* shutdown.c: for a r
 void nvhi_ctrlr_shutdown(struct nvhi_ctrlr *ctrlr);       /* shutdown.c: for deleting */
 void nvhi_ctrlr_identify_start(struct nvhi_ctrlr *ctrlr); /* identify.c */
 void nvhi_ctrlr_negotiate(struct nvhi_ctrlr *ctrlr);      /* negotiate.c */
+
+/* subnqn.c: ret_nqn has NVH_NQN_SIZE bytes. */
+void nvhi_subnqn_of(const struct nvh_id_ctrlr *id, uint32_t quirks, char *ret_nqn);
+/* -EPROTO: it is another subsystem than the one that was asked for. */
+int nvhi_subnqn_check(const struct nvhi_ctrlr *ctrlr, const struct nvh_id_ctrlr *id);
+/* Takes the NQN where none was given. */
+void nvhi_subnqn_take(struct nvhi_ctrlr *ctrlr, const struct nvh_id_ctrlr *id);
 
 /* registers.c: one property operation at a time on the admin queue. */
 void nvhi_ctrlr_reg_get(struct nvhi_ctrlr *ctrlr, uint32_t offset, uint8_t size,

@@ -61,8 +61,6 @@ static int check_capsules(const struct nvh_id_ctrlr *id, char *text, size_t len)
 static int check_identity(const struct nvhi_ctrlr *ctrlr, const struct nvh_id_ctrlr *id, char *text,
 			  size_t len)
 {
-	const char *subnqn = ctrlr->opts.transport.subnqn;
-
 	if (ctrlr->transport->fabrics && nvh_le16_get(id->cntlid) != ctrlr->tctrlr->cntlid) {
 		snprintf(text, len, "CNTLID %u is not the %u of Connect", nvh_le16_get(id->cntlid),
 			 ctrlr->tctrlr->cntlid);
@@ -72,11 +70,8 @@ static int check_identity(const struct nvhi_ctrlr *ctrlr, const struct nvh_id_ct
 		snprintf(text, len, "SUBNQN is not terminated");
 		return -EPROTO;
 	}
-	/* The well-known discovery NQN may be answered by a discovery subsystem of another name,
-	 * and controllers before 1.2.1 have none. */
-	if (id->subnqn[0] && strcmp(subnqn, NVH_DISCOVERY_NQN) != 0 &&
-	    strcmp(id->subnqn, subnqn) != 0) {
-		snprintf(text, len, "SUBNQN is not %s", subnqn);
+	if (nvhi_subnqn_check(ctrlr, id)) {
+		snprintf(text, len, "SUBNQN is not %s", ctrlr->opts.transport.subnqn);
 		return -EPROTO;
 	}
 	return 0;
@@ -159,6 +154,8 @@ void nvhi_identify_caps(const struct nvhi_ctrlr *ctrlr, const struct nvh_id_ctrl
 	caps->cntlid = nvh_le16_get(id->cntlid);
 	caps->oacs = nvh_le16_get(id->oacs);
 	caps->oncs = nvh_le16_get(id->oncs);
+	if (ctrlr->tctrlr && (ctrlr->tctrlr->quirks & NVHI_QUIRK_NO_WZ))
+		caps->oncs &= (uint16_t)~NVH_ONCS_WRITE_ZEROES;
 	caps->fuses = nvh_le16_get(id->fuses);
 	caps->ofcs = nvh_le16_get(id->ofcs);
 	caps->kas = nvh_le16_get(id->kas);
@@ -231,6 +228,7 @@ static void identify_take(struct nvhi_ctrlr *ctrlr)
 	ctrlr->identified = true;
 	nvhi_identify_caps(ctrlr, ctrlr->id, &ctrlr->caps);
 	identify_tell_transport(ctrlr);
+	nvhi_subnqn_take(ctrlr, ctrlr->id);
 	if (ctrlr->opts.discovery || ctrlr->opts.no_scan || ctrlr->caps.vs < nvh_vs(2, 0, 0))
 		nvhi_ctrlr_negotiate(ctrlr);
 	else

@@ -153,9 +153,12 @@ static void slot_bad(struct nvhi_scan_slot *slot, const char *why)
 
 static void slot_take(struct nvhi_scan_slot *slot)
 {
+	static const struct nvhi_ns_ids none; /* where others have the same */
 	struct nvhi_ns_data *ns = &slot->data;
 	const struct nvhi_ns_ids *ids = &slot->ids;
 
+	if (slot->ctrlr->tctrlr->quirks & NVHI_QUIRK_NO_IDS)
+		ids = &none;
 	ns->has_uuid = ids->has_uuid;
 	ns->has_nguid = ids->has_nguid;
 	ns->has_eui64 = ids->has_eui64;

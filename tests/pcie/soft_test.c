@@ -388,6 +388,89 @@ static void a_device_that_stops_slowly_is_not_looked_at_before(void)
 	CU_ASSERT(nvh_test_ms() - begun >= 2299);
 }
 
+/* ---- the subsystem's name ---------------------------------------------------------------- */
+
+static void subsystem_is(const char *nqn)
+{
+	struct nvh_ctrlr_info info = {.size = sizeof(info)};
+	struct nvh_ns_info ns = {.size = sizeof(ns)};
+
+	nvh_ctrlr_info(ctrlr, &info);
+	CU_ASSERT_STRING_EQUAL(info.subnqn, nqn);
+	nvh_ns_info(nvh_ns_next(host, NULL), &ns);
+	CU_ASSERT_STRING_EQUAL(ns.subnqn, nqn);
+}
+
+/* As the kernel makes it up: vendor, subsystem vendor, serial number, model, blanks and all. */
+#define MADE_UP "nqn.2014.08.org.nvmexpress:1b361af4SOFT1               Soft controller"
+
+static void without_an_nqn_identify_tells_it(void)
+{
+	struct nvh_ctrlr *again;
+
+	soft_begin();
+	connect_opts.subnqn = NULL;
+	soft_connect_good();
+	subsystem_is(SOFT_NQN);
+	CU_ASSERT_EQUAL(nvh_connect_sync(host, &connect_opts, &again, message, sizeof(message)),
+			-EALREADY);
+	reset_it();
+	subsystem_is(SOFT_NQN);
+	load_round_trip();
+	soft_end();
+}
+
+static void without_one_in_identify_it_is_made_up(void)
+{
+	soft_begin();
+	connect_opts.subnqn = NULL;
+	memset(soft->id.subnqn, 0, sizeof(soft->id.subnqn));
+	soft_connect_good();
+	subsystem_is(MADE_UP);
+	reset_it();
+	load_round_trip();
+	soft_end();
+}
+
+static void one_that_many_devices_have_is_not_taken(void)
+{
+	soft_begin();
+	connect_opts.subnqn = NULL;
+	soft->bus.id = (struct nvhi_pcie_id){.vendor = 0x1344, .device = 0x5407};
+	soft_connect_good();
+	subsystem_is(MADE_UP);
+	soft_end();
+}
+
+static void another_device_in_its_place_is_not_taken_for_it(void)
+{
+	soft_begin();
+	connect_opts.subnqn = NULL;
+	connect_opts.no_retry = false;
+	memset(soft->id.subnqn, 0, sizeof(soft->id.subnqn));
+	soft_connect_good();
+	soft->id.sn[0] = 'X';
+	CU_ASSERT_EQUAL(nvh_ctrlr_reset(ctrlr, NULL, NULL), 0);
+	CU_ASSERT(NVH_RUN_UNTIL(reactor, !soft_state_is("live"), WAIT_MS));
+	soft->id.sn[0] = 'S';
+	CU_ASSERT(NVH_RUN_UNTIL(reactor, soft_state_is("live"), WAIT_MS));
+	load_round_trip();
+	soft_end();
+}
+
+static void identifiers_that_many_devices_have_are_not_believed(void)
+{
+	struct nvh_ns_info info = {.size = sizeof(info)};
+
+	soft_begin();
+	soft->bus.id = (struct nvhi_pcie_id){.vendor = 0x1344, .device = 0x6001};
+	soft_connect_good();
+	nvh_ns_info(nvh_ns_next(host, NULL), &info);
+	CU_ASSERT_FALSE(info.has_uuid || info.has_nguid || info.has_eui64);
+	load_round_trip();
+	soft_end();
+}
+
 /* ---- metadata ---------------------------------------------------------------------------- */
 
 static void blocks_with_metadata_are_listed_and_refused_for_io(void)
@@ -424,4 +507,9 @@ NVH_UNIT_MAIN("pcie/soft", NVH_TEST(a_sleeping_reactor_is_woken_by_the_interrupt
 	      NVH_TEST(a_device_that_takes_one_command_at_a_time_gets_one),
 	      NVH_TEST(a_device_whose_sgls_do_not_work_gets_none),
 	      NVH_TEST(a_device_that_stops_slowly_is_not_looked_at_before),
+	      NVH_TEST(without_an_nqn_identify_tells_it),
+	      NVH_TEST(without_one_in_identify_it_is_made_up),
+	      NVH_TEST(one_that_many_devices_have_is_not_taken),
+	      NVH_TEST(another_device_in_its_place_is_not_taken_for_it),
+	      NVH_TEST(identifiers_that_many_devices_have_are_not_believed),
 	      NVH_TEST(blocks_with_metadata_are_listed_and_refused_for_io))
