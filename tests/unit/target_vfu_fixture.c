@@ -193,8 +193,7 @@ void tv_put(struct tv_client *c, const void *bytes, size_t len)
 void tv_send(struct tv_client *c, uint16_t command, uint32_t flags, const void *payload, size_t len,
 	     const int *fds, unsigned int nr_fds)
 {
-	struct nvh_vfu_header header = {
-		.msg_id = ++c->msg_id, .command = command, .flags = flags};
+	struct nvh_vfu_header header = {.msg_id = ++c->msg_id, .command = command, .flags = flags};
 	struct iovec iov = {(void *)(uintptr_t)payload, len};
 
 	nvhi_vfu_send(c->sock, &header, &iov, 1, fds, nr_fds);
@@ -337,7 +336,8 @@ static void map_doorbells(struct tv_client *c)
 	CU_ASSERT_FATAL(c->reply_fd >= 0);
 	c->db_fd = c->reply_fd;
 	c->reply_fd = -1;
-	c->db = mmap(NULL, TV_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, c->db_fd, NVH_REG_DOORBELLS);
+	c->db = mmap(NULL, TV_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, c->db_fd,
+		     NVH_REG_DOORBELLS);
 	CU_ASSERT_FATAL(c->db != MAP_FAILED);
 }
 

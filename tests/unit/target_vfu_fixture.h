@@ -12,19 +12,19 @@
 #include "target-lite/core/target.h"
 #include "tests/unit/nvh_cunit.h"
 
-#define TV_NQN	  "nqn.2026-01.io.nvhost:vfu-test"
+#define TV_NQN    "nqn.2026-01.io.nvhost:vfu-test"
 #define TV_BLOCKS 4096u
-#define TV_PAGE	  4096u
-#define TV_MEM	  (4u << 20) /* the client's memory, at TV_IOVA */
-#define TV_IOVA	  0x100000000ull
+#define TV_PAGE   4096u
+#define TV_MEM    (4u << 20) /* the client's memory, at TV_IOVA */
+#define TV_IOVA   0x100000000ull
 
 /* Where things are in the client's memory. */
-#define TV_ASQ	0x0000u
-#define TV_ACQ	0x1000u
-#define TV_SQ(q) (0x2000u + (q) * 0x2000u)
-#define TV_CQ(q) (0x3000u + (q) * 0x2000u)
-#define TV_LIST 0x80000u  /* PRP lists */
-#define TV_DATA 0x100000u /* data */
+#define TV_ASQ   0x0000u
+#define TV_ACQ   0x1000u
+#define TV_SQ(q) (0x2000u + (q)*0x2000u)
+#define TV_CQ(q) (0x3000u + (q)*0x2000u)
+#define TV_LIST  0x80000u  /* PRP lists */
+#define TV_DATA  0x100000u /* data */
 
 struct tv {
 	struct nvh_reactor *reactor;

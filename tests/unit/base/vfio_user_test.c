@@ -1,6 +1,6 @@
 /*
- * Messages of vfio-user over a socket pair: whole ones, in pieces, with sizes that cannot be, with file
- * descriptors, and a peer that leaves or does not read.
+ * Messages of vfio-user over a socket pair: whole ones, in pieces, with sizes that cannot be, with
+ * file descriptors, and a peer that leaves or does not read.
  */
 #include "base/vfio_user.h"
 
@@ -50,9 +50,15 @@ static void teardown(void)
 /* Bytes of a message as the protocol has them, not as our sender makes them. */
 static size_t message(uint8_t *bytes, uint16_t id, uint32_t size, uint8_t seed)
 {
-	const uint8_t header[16] = {(uint8_t)id,	   (uint8_t)(id >> 8),	  9,
-				    0,			   (uint8_t)size,	  (uint8_t)(size >> 8),
-				    (uint8_t)(size >> 16), (uint8_t)(size >> 24), 0x10};
+	const uint8_t header[16] = {(uint8_t)id,
+				    (uint8_t)(id >> 8),
+				    9,
+				    0,
+				    (uint8_t)size,
+				    (uint8_t)(size >> 8),
+				    (uint8_t)(size >> 16),
+				    (uint8_t)(size >> 24),
+				    0x10};
 
 	memcpy(bytes, header, sizeof(header));
 	for (uint32_t i = 16; i < size && i < 16 + NVHI_VFU_PAYLOAD_MAX; i++)
@@ -116,9 +122,10 @@ static void messages_are_received_whatever_their_pieces(void)
 			if (part ? len - cut : cut)
 				put(part ? bytes + cut : bytes, part ? len - cut : cut);
 			while (nvhi_vfu_rx_read(&rx, socks[0]) == 1) {
-				check((uint16_t)(0x1234 + got), got == 0   ? 40
-								: got == 1 ? 16
-									   : 99,
+				check((uint16_t)(0x1234 + got),
+				      got == 0   ? 40
+				      : got == 1 ? 16
+						 : 99,
 				      (uint8_t)(got + 1));
 				got++;
 				nvhi_vfu_rx_next(&rx);

@@ -1,6 +1,6 @@
 /*
- * Messages of a hostile vfio-user client to the target, and the memory that it offers: whatever comes,
- * it ends or refuses this client alone, and leaves nothing behind.
+ * Messages of a hostile vfio-user client to the target, and the memory that it offers: whatever
+ * comes, it ends or refuses this client alone, and leaves nothing behind.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +44,8 @@ static void a_version_that_is_garbage_does_no_harm(void)
 		{TEXT("{\"capabilities\":{\"nvme_hostnqn\":[]}}"), 0},
 		{TEXT("{\"capabilities\":{\"nvme_hostnqn\":\"nonsense\"}}"), 0},
 		{TEXT("{\"capabilities\":{\"nvme_hostid\":\"zz\"}}"), 0},
-		{TEXT("{\"capabilities\":{\"nvme_hostid\":\"zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz\"}}"), 0},
+		{TEXT("{\"capabilities\":{\"nvme_hostid\":\"zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz\"}}"),
+		 0},
 	};
 	static char big[NVHI_VFU_PAYLOAD_MAX];
 
@@ -218,22 +219,22 @@ static void questions_about_regions_and_interrupts_are_checked(void)
 	c = tv_open();
 	for (uint32_t i = 0; i < VFIO_PCI_NUM_REGIONS; i++) {
 		region.index = i;
-		CU_ASSERT_EQUAL(tv_ask(c, NVH_VFU_DEVICE_GET_REGION_INFO, &region, sizeof(region),
-				       NULL, 0),
-				0);
+		CU_ASSERT_EQUAL(
+			tv_ask(c, NVH_VFU_DEVICE_GET_REGION_INFO, &region, sizeof(region), NULL, 0),
+			0);
 		CU_ASSERT_EQUAL(c->reply_fd, -1); /* there was no room for what it belongs to */
 		CU_ASSERT_EQUAL(c->reply_len, sizeof(region));
 	}
 	region.index = 0;
 	region.argsz = 31;
-	CU_ASSERT_EQUAL(
-		tv_ask(c, NVH_VFU_DEVICE_GET_REGION_INFO, &region, sizeof(region), NULL, 0), EINVAL);
+	CU_ASSERT_EQUAL(tv_ask(c, NVH_VFU_DEVICE_GET_REGION_INFO, &region, sizeof(region), NULL, 0),
+			EINVAL);
 	region.argsz = 4096;
 	for (uint32_t i = 0; i < 32; i++) {
 		region.index = i < 16 ? VFIO_PCI_NUM_REGIONS + i : UINT32_MAX - i;
-		CU_ASSERT_EQUAL(tv_ask(c, NVH_VFU_DEVICE_GET_REGION_INFO, &region, sizeof(region),
-				       NULL, 0),
-				EINVAL);
+		CU_ASSERT_EQUAL(
+			tv_ask(c, NVH_VFU_DEVICE_GET_REGION_INFO, &region, sizeof(region), NULL, 0),
+			EINVAL);
 		irq.index = i < 16 ? VFIO_PCI_NUM_IRQS + i : UINT32_MAX - i;
 		CU_ASSERT_EQUAL(tv_ask(c, NVH_VFU_DEVICE_GET_IRQ_INFO, &irq, sizeof(irq), NULL, 0),
 				EINVAL);
@@ -423,7 +424,8 @@ static void a_target_without_descriptors_neither_spins_nor_stays_deaf(void)
 	tv_advance_ms(2000);
 	CU_ASSERT_EQUAL(tv_version(c), 0);
 	tv_close(c);
-	/* With room for the socket, but not for the page of doorbells, the client is turned away. */
+	/* With room for the socket, but not for the page of doorbells, the client is turned away.
+	 */
 	small.rlim_cur = (rlim_t)next + 2;
 	CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &small), 0);
 	c = tv_connect();
@@ -444,7 +446,6 @@ NVH_UNIT_MAIN("target-lite/vfio-user/conn", NVH_TEST(a_version_that_is_garbage_d
 	      NVH_TEST(no_reply_is_made_where_none_is_wanted),
 	      NVH_TEST(questions_about_regions_and_interrupts_are_checked),
 	      NVH_TEST(only_memory_that_cannot_go_away_is_mapped),
-	      NVH_TEST(maps_that_cannot_be_are_refused),
-	      NVH_TEST(a_part_of_a_map_is_not_unmapped), NVH_TEST(maps_are_limited_in_number),
-	      NVH_TEST(a_thousand_clients_leave_nothing),
+	      NVH_TEST(maps_that_cannot_be_are_refused), NVH_TEST(a_part_of_a_map_is_not_unmapped),
+	      NVH_TEST(maps_are_limited_in_number), NVH_TEST(a_thousand_clients_leave_nothing),
 	      NVH_TEST(a_target_without_descriptors_neither_spins_nor_stays_deaf))

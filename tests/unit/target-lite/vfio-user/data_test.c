@@ -1,7 +1,7 @@
 /*
- * Where a command's data is in the memory of a vfio-user client: PRPs of every offset and length, lists
- * that are chained, wrong or without end, addresses that are nobody's, memory that is rewritten or
- * taken away while a command runs.
+ * Where a command's data is in the memory of a vfio-user client: PRPs of every offset and length,
+ * lists that are chained, wrong or without end, addresses that are nobody's, memory that is
+ * rewritten or taken away while a command runs.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -335,7 +335,8 @@ static void sources_of_a_copy_that_are_rewritten_change_nothing(void)
 	nvh_le32_put(&cmd.cdw12, 3);
 	CU_ASSERT_EQUAL(tv_exec(c, 1, &cmd), -1);
 	for (uint32_t i = 0; i < 4; i++)
-		put_copy_range(c, i, 1ull << 40, 65536); /* far more than was set aside for 8 blocks */
+		put_copy_range(c, i, 1ull << 40,
+			       65536); /* far more than was set aside for 8 blocks */
 	tv_resume();
 	CU_ASSERT_TRUE_FATAL(tv_cpl(c, 1, &cpl));
 	CU_ASSERT_EQUAL(nvh_cpl_code(&cpl), 0);
@@ -550,9 +551,9 @@ static void every_opcode_is_answered(void)
 	tv_teardown();
 }
 
-NVH_UNIT_MAIN("target-lite/vfio-user/data", NVH_TEST(data_moves_from_and_to_every_offset_and_length),
-	      NVH_TEST(prps_must_be_aligned),
-	      NVH_TEST(lists_that_lead_in_a_circle_end_the_command),
+NVH_UNIT_MAIN("target-lite/vfio-user/data",
+	      NVH_TEST(data_moves_from_and_to_every_offset_and_length),
+	      NVH_TEST(prps_must_be_aligned), NVH_TEST(lists_that_lead_in_a_circle_end_the_command),
 	      NVH_TEST(addresses_outside_the_maps_are_refused),
 	      NVH_TEST(data_may_lie_in_two_maps_side_by_side),
 	      NVH_TEST(more_than_mdts_and_sgls_are_refused),
