@@ -11,7 +11,11 @@ nvmet_ns $NQN 1 "$(disk d1 64)"
 nvmet_link 1 $NQN
 L=nqn.2026-01.io.nvhost:target-lite
 target_lite --listen tcp:127.0.0.1:4430 --ns malloc:64M,bs=4096 --ana
-nvme show-hostnqn >/dev/null 2>&1 || { mkdir -p /etc/nvme; nvme gen-hostnqn >/etc/nvme/hostnqn; }
+# Both are the same host; ours has its folder of settings in $dir.
+mkdir -p /etc/nvme
+[ -s /etc/nvme/hostnqn ] || nvme gen-hostnqn >/etc/nvme/hostnqn
+[ -s /etc/nvme/hostid ] || cp /proc/sys/kernel/random/uuid /etc/nvme/hostid
+cp /etc/nvme/hostnqn /etc/nvme/hostid "$dir"
 Q=$(cat /etc/nvme/hostnqn)
 
 both() # SERVICE NQN: connected by both, as one host
