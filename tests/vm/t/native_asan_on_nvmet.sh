@@ -7,6 +7,9 @@ at="-t tcp -a 127.0.0.1 -s $port"
 F=$dir/mnt/$NQN
 mkdir "$dir/mnt"
 live() { [ "$(nvhost list-subsys | grep -c ' live')" = "$1" ]; }
+# The forwarding takes connections before the guest's side of the network has come up.
+# shellcheck disable=SC2086
+until_true 90 nvhost discover $at >/dev/null 2>&1
 # shellcheck disable=SC2086
 {
 	holds "discover" says "subnqn: *$NQN" nvhost discover $at
