@@ -38,7 +38,7 @@ holds "compare, equal and not" eval "head -c 4096 /dev/urandom >$dir/a && nvhost
 
 under_verify() # COMMAND...: while fio verifies the file, without an error
 {
-	verify "$F/n1" --rw=randrw --bsrange=512-64k --size=4m --time_based --runtime=8 >"$dir/fio" 2>&1 &
+	verify "$F/n1" --rw=randrw --bsrange=512-64k --size=4m --time_based --runtime="${seconds:-8}" >"$dir/fio" 2>&1 &
 	local fio=$!
 	sleep 1
 	"$@" || { end_verify $fio; return 1; }
@@ -67,12 +67,14 @@ struck() # FAULT...
 			tl fault_clear >/dev/null && until_true 20 live 1 || { echo "$f"; return 1; }
 	done
 }
+seconds=20
 holds "one path, connections dropped and responses malformed on command, under verify" under_verify struck \
 	'"kind":"drop_connection"' '"kind":"malformed_pdu","field":"cccid"' '"kind":"malformed_pdu","field":"plen"'
 holds "a wrong CID is one line that says why" has "protocol error.*CID" /run/nvhost/nvhostd.log
 holds "a wrong length is one line that says why" has "protocol error: a response capsule of 15 bytes" /run/nvhost/nvhostd.log
 holds "one path, path errors and a silent connection on command, under verify" under_verify struck \
 	'"kind":"status","sct":3,"sc":3' '"kind":"silence"'
+seconds=8
 holds "further paths, by RDMA and TCP" eval "nvhost connect -t rdma -a 192.168.78.1 -s 4420 -n $NQN &&
 	nvhost connect -t tcp -a 192.168.77.1 -s 4421 -n $NQN && until_true 5 live 3"
 holds "three paths are one namespace" eval '[ "$(nvhost list | grep -c "^nvh.*n1 ")" = 1 ]'

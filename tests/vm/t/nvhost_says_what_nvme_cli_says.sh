@@ -14,9 +14,9 @@ target_lite --listen tcp:127.0.0.1:4430 --ns malloc:64M,bs=4096 --ana
 # Both are the same host; ours has its folder of settings in $dir.
 mkdir -p /etc/nvme
 [ -s /etc/nvme/hostnqn ] || nvme gen-hostnqn >/etc/nvme/hostnqn
-[ -s /etc/nvme/hostid ] || cp /proc/sys/kernel/random/uuid /etc/nvme/hostid
-cp /etc/nvme/hostnqn /etc/nvme/hostid "$dir"
 Q=$(cat /etc/nvme/hostnqn)
+echo "${Q##*:}" >/etc/nvme/hostid
+cp /etc/nvme/hostnqn /etc/nvme/hostid "$dir"
 
 both() # SERVICE NQN: connected by both, as one host
 {
@@ -64,7 +64,8 @@ compare_all() # PEER SERVICE NQN
 		holds "$p: id-ns -H" same_text id-ns /dev/nvme0n1 -H -- id-ns nvh0n1 -H
 		holds "$p: smart-log -H" same_text smart-log /dev/nvme0 -H -- smart-log nvh0 -H
 		for c in 0xb 0xf 7; do
-			[ "$p$c" = target-lite7 ] || # as many queues as each asked for
+			# As many queues, and notices of what target-lite offers, as each asked for.
+			[ "$p$c" = target-lite7 ] || [ "$p$c" = target-lite0xb ] ||
 				holds "$p: get-feature $c -H" same_text get-feature /dev/nvme0 -f $c -H -- get-feature nvh0 -f $c -H
 		done
 		holds "$p: get-log" same_text get-log /dev/nvme0 -i 5 -l 4096 -- get-log nvh0 -i 5 -l 4096
