@@ -5,7 +5,7 @@ VM_TESTS := $(sort $(wildcard tests/vm/t/*.sh))
 VM_LONG := %_on_nvmet_rxe.sh %_on_nvmet_siw.sh %_lite_rxe.sh %_lite_siw.sh
 VM_TESTS := $(filter $(VM_LONG),$(VM_TESTS)) $(filter-out $(VM_LONG),$(VM_TESTS))
 ifneq (,$(T))
-VM_TESTS := $(wildcard tests/vm/t/$(T) tests/vm/t/$(T).sh)
+VM_TESTS := $(wildcard $(foreach t,$(T),tests/vm/t/$(t) tests/vm/t/$(t).sh))
 endif
 # The kernels that the tests name, and VM_KERNELS more; then siw and noiommu, if one names those.
 VM_KERNELS ?=
