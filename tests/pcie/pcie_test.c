@@ -4,6 +4,7 @@
  * out and comes back, many queues at once. QEMU plays the controller (qtest_bus.h).
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -211,6 +212,55 @@ static void another_subsystem_is_refused_with_its_name(void)
 	CU_ASSERT_EQUAL(connect_to("nqn.2019-08.org.qemu:other"), -EPROTO);
 	CU_ASSERT_PTR_NOT_NULL(strstr(message, "nqn.2019-08.org.qemu:other"));
 	end();
+}
+
+static void without_an_nqn_the_subsystem_tells_it(void)
+{
+	struct nvh_ctrlr_info info = {.size = sizeof(info)};
+
+	begin(1);
+	CU_ASSERT_EQUAL_FATAL(connect_to(NULL), 0);
+	nvh_ctrlr_info(ctrlr, &info);
+	CU_ASSERT_STRING_EQUAL(info.subnqn, QTEST_NQN);
+	end();
+}
+
+static char logged[4096];
+
+static void keep_log(int level, const char *component, const char *line)
+{
+	size_t len = strlen(logged);
+
+	(void)level;
+	(void)component;
+	snprintf(logged + len, sizeof(logged) - len, "%s\n", line);
+}
+
+/* Listed, with what they are; never silently corrupted. */
+static void refused_for_io(uint32_t nsid, uint16_t metadata, const char *reason)
+{
+	struct nvh_ns_info info = {.size = sizeof(info)};
+	struct nvh_channel *none = NULL;
+	struct nvh_ns *ns = find_ns(nsid);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(ns);
+	nvh_ns_info(ns, &info);
+	CU_ASSERT_FALSE(info.io_supported);
+	CU_ASSERT_EQUAL(info.metadata_size, metadata);
+	CU_ASSERT_EQUAL(nvh_channel_open(ns, reactors[0], &none), -ENOTSUP);
+	CU_ASSERT_PTR_NULL(none);
+	CU_ASSERT_PTR_NOT_NULL(strstr(logged, reason));
+}
+
+static void namespaces_with_metadata_and_zones_are_listed_and_refused_for_io(void)
+{
+	logged[0] = '\0';
+	nvh_log_set(keep_log);
+	begin_connected(1, 1);
+	refused_for_io(3, 8, "metadata");
+	refused_for_io(4, 0, "zoned");
+	end();
+	nvh_log_set(NULL);
 }
 
 static void a_device_that_is_gone_is_refused(void)
@@ -705,6 +755,8 @@ static void disconnecting_leaves_the_controller_disabled(void)
 static const struct nvh_test tests[] = {
 	NVH_TEST(a_controller_is_identified_and_its_namespaces_are_found),
 	NVH_TEST(another_subsystem_is_refused_with_its_name),
+	NVH_TEST(without_an_nqn_the_subsystem_tells_it),
+	NVH_TEST(namespaces_with_metadata_and_zones_are_listed_and_refused_for_io),
 	NVH_TEST(a_device_that_is_gone_is_refused),
 	NVH_TEST(a_controller_left_enabled_is_taken_over),
 	NVH_TEST(an_idle_controller_lets_its_reactor_sleep),

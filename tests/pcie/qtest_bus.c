@@ -250,7 +250,9 @@ static bool qtest_files(struct qtest *qt)
 
 	if (!qtest_file(qt, "rom", rom_end, sizeof(rom_end), 65536) ||
 	    !qtest_file(qt, "ns1", "", 0, QTEST_NS_SIZE) ||
-	    !qtest_file(qt, "ns2", "", 0, QTEST_NS_SIZE) || !qtest_file(qt, "ram", "", 0, RAM))
+	    !qtest_file(qt, "ns2", "", 0, QTEST_NS_SIZE) ||
+	    !qtest_file(qt, "ns3", "", 0, QTEST_NS_SIZE) ||
+	    !qtest_file(qt, "ns4", "", 0, QTEST_NS_SIZE) || !qtest_file(qt, "ram", "", 0, RAM))
 		return false;
 	snprintf(path, sizeof(path), "%s/ram", qt->dir);
 	fd = open(path, O_RDWR | O_CLOEXEC);
@@ -274,7 +276,11 @@ static void qtest_exec(const struct qtest *qt)
 	       "if=none,id=d2,file=ns2,format=raw,discard=unmap,detect-zeroes=off", "-device",
 	       "nvme-subsys,id=s,nqn=nvhost-test", "-device", "nvme,serial=QT,subsys=s,addr=4",
 	       "-device", "nvme-ns,drive=d1,nsid=1", "-device",
-	       "nvme-ns,drive=d2,nsid=2,logical_block_size=4096,physical_block_size=4096",
+	       "nvme-ns,drive=d2,nsid=2,logical_block_size=4096,physical_block_size=4096", "-drive",
+	       "if=none,id=d3,file=ns3,format=raw", "-device", "nvme-ns,drive=d3,nsid=3,ms=8",
+	       "-drive", "if=none,id=d4,file=ns4,format=raw", "-device",
+	       "nvme-ns,drive=d4,nsid=4,zoned=on,zoned.zone_size=1M,logical_block_size=4096,"
+	       "physical_block_size=4096",
 	       (char *)NULL);
 	_exit(127);
 }
@@ -329,7 +335,7 @@ struct qtest *qtest_start(const char **ret_why)
 
 void qtest_stop(struct qtest *qt)
 {
-	static const char *const names[] = {"rom", "ns1", "ns2", "ram", "sock"};
+	static const char *const names[] = {"rom", "ns1", "ns2", "ns3", "ns4", "ram", "sock"};
 	char path[96];
 
 	if (qt->pid > 0) {

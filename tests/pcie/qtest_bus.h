@@ -9,7 +9,8 @@
 
 #include "pcie/bus.h"
 
-/* The subsystem's NQN, and the namespaces: 1 with blocks of 512 bytes, 2 with 4,096. */
+/* The subsystem's NQN, and the namespaces: 1 with blocks of 512 bytes, 2 with 4,096, 3 with 8 bytes of
+ * metadata a block, 4 zoned. */
 #define QTEST_NQN     "nqn.2019-08.org.qemu:nvhost-test"
 #define QTEST_NS_SIZE (16u << 20)
 
