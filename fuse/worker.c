@@ -106,8 +106,12 @@ void nvf_slot_put(struct nvf_slot *slot)
 		worker_finish_stop(worker);
 }
 
+/* A signal to the program, even one that it ignores, may have ended its I/O: EINTR says that it may be
+ * asked again. */
 void nvf_slot_reply_err(struct nvf_slot *slot, int err)
 {
+	if (err == -ECANCELED && fuse_req_interrupted(slot->req))
+		err = -EINTR;
 	fuse_reply_err(slot->req, -err);
 	nvf_slot_put(slot);
 }
