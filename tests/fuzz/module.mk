@@ -6,7 +6,7 @@ FUZZ ?= *
 FUZZ_SRCS := $(wildcard tests/fuzz/$(FUZZ)_fuzz.c)
 FUZZ_TARGETS := $(patsubst %.c,$(B)/%,$(FUZZ_SRCS))
 FUZZ_SHARED := $(call objects,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_OBJS := $(BASE_OBJS) $(FABRIC_OBJS) $(FABRIC_CODEC_OBJS) $(TARGET_OBJS) \
+FUZZ_OBJS := $(BASE_OBJS) $(FABRIC_OBJS) $(FABRIC_CODEC_OBJS) $(TARGET_OBJS) $(PCIE_OBJS) \
 	$(call objects,host/transport.c host/ctrlr/ns_desc.c)
 FUZZ_SAN := -fsanitize=address,undefined
 $(B)/lib/libfuzz.a: $(sort $(FUZZ_OBJS) $(FUZZ_SHARED))
