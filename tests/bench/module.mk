@@ -57,3 +57,8 @@ HELP += bench-pcie "instructions of a read over PCIe, by callgrind (DEPTH=, SHOW
 bench-storm: all test-deps $(B)/tests/bench/storm
 	@$(E2E_ENV) BENCH_BIN=$(CURDIR)/$(B)/tests/bench tests/bench/storm.py
 HELP += bench-storm "64 controllers of a target that restarts: attempts, others' p99, the longest turn (RUNS=3)"
+
+.PHONY: bench-flap
+bench-flap: all test-deps
+	@$(E2E_ENV) SECONDS=$(or $(SECONDS),60) tests/e2e/flapping.py
+HELP += bench-flap "a path that flaps at 1 Hz: switches, errors, the longest stall (SECONDS=60)"

@@ -192,6 +192,9 @@ void sim_coverage_print(void)
 	       (unsigned long long)sim_counts.transports[2],
 	       (unsigned long long)sim_counts.transports[3], (unsigned long long)sim_dma_late);
 	print_ios();
+	printf("silence reads while only paths broke and one was good %llu, the slowest %llu ms\n",
+	       (unsigned long long)sim_counts.promised,
+	       (unsigned long long)(sim_counts.slowest_promised / SIM_MS));
 	printf("life    connects %llu, reconnects %llu; slowest I/O while nothing was wrong %llu "
 	       "us, "
 	       "while one path was good %llu ms; %llu s of virtual time\n",

@@ -2,7 +2,7 @@
 # make sim SEEDS=1000, make sim SEED=17 (with its trace), make sim-mutants.
 SIM_OBJS := $(call objects,$(wildcard tests/sim/*.c))
 SIM_WRAPPED := nvhi_part_done nvhi_part_drop nvhi_hedge_sent nvhi_io_rewind nvhi_classify nvhi_ctrlr_ana_state nvhi_transport_by_type \
-	nvhi_fence_unproven nvhi_ioq_is_settled nvhi_ctrlr_reg_get nvhi_ccr_is_immediate nvhi_fence_time_ns tl_log_exec \
+	nvhi_fence_unproven nvhi_ioq_is_settled nvhi_ctrlr_probed nvhi_ctrlr_reg_get nvhi_ccr_is_immediate nvhi_fence_time_ns tl_log_exec \
 	malloc calloc realloc aligned_alloc free
 SIM_WRAP := $(foreach fn,$(SIM_WRAPPED),-Wl,--wrap=$(fn))
 SIM_TEST := $(B)/tests/sim/sim_test $(B)/tests/sim/ghosts_test

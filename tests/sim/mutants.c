@@ -84,6 +84,8 @@ bool __wrap_nvhi_fence_unproven(struct nvhi_io *io, struct nvhi_lane *lane,
 				const struct nvhi_ioq_req *r);
 uint64_t __real_nvhi_fence_time_ns(const struct nvhi_assoc *assoc);
 uint64_t __wrap_nvhi_fence_time_ns(const struct nvhi_assoc *assoc);
+enum nvhi_probe_answer __real_nvhi_ctrlr_probed(const struct nvhi_ctrlr *ctrlr, uint64_t since);
+enum nvhi_probe_answer __wrap_nvhi_ctrlr_probed(const struct nvhi_ctrlr *ctrlr, uint64_t since);
 bool __real_nvhi_ioq_is_settled(const struct nvhi_ioq *ioq);
 bool __wrap_nvhi_ioq_is_settled(const struct nvhi_ioq *ioq);
 bool __real_nvhi_ccr_is_immediate(uint32_t dw0);
@@ -101,6 +103,17 @@ bool __wrap_nvhi_fence_unproven(struct nvhi_io *io, struct nvhi_lane *lane,
 		return __real_nvhi_fence_unproven(io, lane, r);
 	sim.mutations++;
 	return false;
+}
+
+/* The path is silent, and nobody will ever know. */
+enum nvhi_probe_answer __wrap_nvhi_ctrlr_probed(const struct nvhi_ctrlr *ctrlr, uint64_t since)
+{
+	enum nvhi_probe_answer answer = __real_nvhi_ctrlr_probed(ctrlr, since);
+
+	if (sim.mutant != SIM_MUTANT_DEAF || answer != NVHI_PROBE_SILENT)
+		return answer;
+	sim.mutations++;
+	return NVHI_PROBE_WAITING;
 }
 
 /* Lost is as good as disconnected. */

@@ -34,6 +34,7 @@ const char *const sim_mutant_names[SIM_MUTANT_COUNT] = {
 	[SIM_MUTANT_RDY] = "rdy-unread",
 	[SIM_MUTANT_ACCEPTED] = "ccr-accepted",
 	[SIM_MUTANT_SHORT] = "short-time",
+	[SIM_MUTANT_DEAF] = "deaf",
 	[SIM_MUTANT_SETTLED] = "settled",
 };
 

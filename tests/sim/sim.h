@@ -79,6 +79,7 @@ enum sim_mutant {
 	SIM_MUTANT_RDY,	     /* the response to CC.EN = 0 counts as a proof */
 	SIM_MUTANT_ACCEPTED, /* a Cross-Controller Reset that was accepted counts as done */
 	SIM_MUTANT_SHORT,    /* the time proof comes too early */
+	SIM_MUTANT_DEAF,     /* no probe ever tells anything: silence is left to time-outs */
 	SIM_MUTANT_SETTLED,  /* a queue that was lost counts as one that was disconnected */
 	SIM_MUTANT_HEDGE,  /* the losing copy of a hedged read lands in the caller's buffer */
 	SIM_MUTANT_COUNT,

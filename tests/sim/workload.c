@@ -17,6 +17,7 @@
 #define IOVS_MAX     6u
 /* What an I/O may take at most while nothing is wrong. */
 #define CALM_PROMISE (500 * SIM_MS)
+#define SILENT_PROMISE (500 * SIM_MS)
 /* An operator's change may be the reason of an error for so long. */
 #define GRACE  (30 * SIM_S)
 #define POISON 0xdb
@@ -315,6 +316,34 @@ static uint64_t good_path_promise(void)
 	return ms * SIM_MS;
 }
 
+/* Nothing is wrong in this world but paths that break or fall silent, while targets and their other
+ * paths answer as ever: the silence is noticed, a probe decides, and the read goes elsewhere. Writes wait
+ * for their fence; the other transport takes its time to revoke. */
+static bool only_paths_break(void)
+{
+	const uint32_t paths = 1u << SIM_FAULT_CUT | 1u << SIM_FAULT_CUT_ONE |
+			       1u << SIM_FAULT_SILENCE | 1u << SIM_FAULT_SILENCE_ONE |
+			       1u << SIM_FAULT_REFUSE | 1u << SIM_FAULT_HALF_CLOSE;
+
+	for (unsigned int link = 0; link < sim_world.plan.nr_links; link++)
+		if (sim_net.links[link].dma)
+			return false;
+	return !(sim_world.plan.faults & ~paths) && !sim_rig_wanted();
+}
+
+static void judge_silence(const struct worker *w, uint64_t took)
+{
+	if (w->io->op != NVH_IO_READ || !only_paths_break())
+		return;
+	sim_counts.promised++;
+	if (took > sim_counts.slowest_promised)
+		sim_counts.slowest_promised = took;
+	if (took > SILENT_PROMISE)
+		sim_fail("worker %u: a read took %llu ms though a path was good all the time and "
+			 "only paths broke",
+			 w->index, (unsigned long long)(took / SIM_MS));
+}
+
 static void judge_time(const struct worker *w)
 {
 	uint64_t took = sim.now - w->submitted;
@@ -324,6 +353,7 @@ static void judge_time(const struct worker *w)
 	if (had_good_path(w)) {
 		if (took > sim_counts.slowest_good)
 			sim_counts.slowest_good = took;
+		judge_silence(w, took);
 		if (took > good_path_promise())
 			sim_fail(
 				"worker %u: op %u took %llu ms though a path was good all the time "

@@ -73,6 +73,7 @@ struct sim_counts {
 	uint64_t rig[16];       /* strikes by enum tl_fault_kind */
 	uint64_t transports[4]; /* worlds: bit 0 streams, bit 1 DMA */
 	uint64_t connects, reconnects, turns, virtual_ns, slowest_calm, slowest_good, blocks_read;
+	uint64_t promised, slowest_promised; /* reads while only paths break and one is good */
 };
 extern struct sim_counts sim_counts;
 
