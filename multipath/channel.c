@@ -109,6 +109,10 @@ static void lane_watch(struct nvhi_ioq_watch *watch, struct nvhi_ioq *ioq,
 		lane->held_until = lane->held_since = 0; /* a new association: a new chance */
 	nvhi_lane_queue_state(lane, state);
 	nvhi_lane_refresh(lane);
+	/* What its transport refused, already broken, waits; perhaps nothing comes back that would take it
+	 * along to another lane. */
+	if (state != NVHI_IOQ_LIVE && lane->channel->nr_usable)
+		nvhi_channel_drain(lane->channel);
 }
 
 static void lane_room(struct nvhi_ioq_waiter *waiter, int err)
@@ -159,6 +163,8 @@ void nvhi_lane_drop(struct nvhi_lane *lane)
 	if (lane->channel->closed)
 		return; /* it goes home with the channel */
 	lane_detach(lane);
+	if (lane->channel->nr_usable)
+		nvhi_channel_drain(lane->channel); /* it may have waited for room here */
 	nvhi_lane_check_gone(lane);
 }
 

@@ -46,6 +46,8 @@ static int fake_submit(struct nvhi_qpair *qpair, struct nvhi_req *req)
 {
 	struct mpf_queue *queue = queue_of(qpair);
 
+	if (nvhi_container_of(qpair->tctrlr, struct mpf_ctrlr, tctrlr)->broken)
+		return -ENOTCONN;
 	if (queue->count == qpair->depth)
 		return -EAGAIN;
 	CU_ASSERT_TRUE(nvhi_reactor_current() == NULL || nvhi_reactor_is_current(qpair->reactor));

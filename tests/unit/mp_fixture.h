@@ -32,6 +32,7 @@ struct mpf_ctrlr {
 	bool joined, left;
 	uint32_t aborts_wanted;
 	uint32_t probes_wanted;	/* set inner->probe.answered_ns or .silent_ns to answer */
+	bool broken;		/* its transport refuses commands: it will tell in a moment */
 	bool cut;		/* its connections acknowledge nothing */
 };
 

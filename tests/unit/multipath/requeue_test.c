@@ -379,8 +379,37 @@ static void a_callback_may_close(void)
 	mpf_stop();
 }
 
+/* The connection was found broken in this turn, and nobody has been told yet. Nothing else was out on it,
+ * so nothing comes back that would take along what waits. */
+static void io_refused_by_a_broken_connection_goes_elsewhere_once_that_is_told(void)
+{
+	struct mpf_io io[6];
+	struct mpf_ctrlr *other;
+
+	setup();
+	other = mpf_join(1);
+	CU_ASSERT_PTR_EQUAL(mpf_ns(other, 1, 7), ns);
+	mpf_live(other);
+	mpf_turns();
+	c->broken = true;
+	for (uint32_t i = 0; i < 6; i++)
+		submit(&io[i], NVH_IO_READ, i, 1);
+	CU_ASSERT_EQUAL(mpf_lent(c, 0), 0);
+	mpf_down(c, 0);
+	mpf_turns();
+	CU_ASSERT_EQUAL(mpf_lent(other, 0), 6);
+	mpf_serve();
+	for (uint32_t i = 0; i < 6; i++) {
+		CU_ASSERT_EQUAL(io[i].calls, 1);
+		CU_ASSERT_EQUAL(io[i].err, 0);
+		mpf_io_done(&io[i]);
+	}
+	teardown();
+}
+
 NVH_UNIT_MAIN("multipath/requeue", NVH_TEST(lost_io_comes_again_in_the_order_of_submission),
 	      NVH_TEST(io_without_a_path_waits_and_leaves_the_turn_it_returns),
+	      NVH_TEST(io_refused_by_a_broken_connection_goes_elsewhere_once_that_is_told),
 	      NVH_TEST(a_full_queue_is_waited_for_in_order),
 	      NVH_TEST(channels_of_one_queue_take_turns),
 	      NVH_TEST(a_split_io_is_lost_half_way_and_still_ends_once),
