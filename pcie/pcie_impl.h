@@ -22,6 +22,8 @@
 #ifndef NVHI_PCIE_IMPL_H
 #define NVHI_PCIE_IMPL_H
 
+#include <stdatomic.h>
+
 #include "base/fsm.h"
 #include "host/transport.h"
 #include "pcie/bus.h"
@@ -95,7 +97,7 @@ struct nvhi_pcie_ctrlr {
 	uint64_t stop_from; /* CSTS is not to be believed before (a quirk) */
 	uint32_t setup;     /* enum nvhi_pcie_setup: the next step */
 	struct nvhi_pcie_mem shadow;
-	bool shadowed; /* the controller knows the doorbells in memory */
+	atomic_bool shadowed; /* the controller knows the doorbells in memory */
 	struct nvhi_pcie_hmb hmb;
 	struct nvhi_pcie_cmb cmb;
 	bool cmb_on;                 /* in use */
