@@ -7,7 +7,7 @@ import re
 import subprocess
 import time
 
-from lib import EXAMPLES, NQN, SCALE, Target, fio, fio_name, need, run, wait_for
+from lib import BIN, EXAMPLES, NQN, SCALE, Target, fio, fio_name, need, run, wait_for
 
 
 def states(env):
@@ -35,7 +35,11 @@ def main(env):
     with open(backing, "wb") as f:
         f.truncate(64 << 20)
     listen = ("--listen", f"vfio-user:{folder}")
-    target = Target(env, *listen, ns=(f"file:{backing}",))
+    target = Target(env, "-m", "0x3", *listen, ns=(f"file:{backing}",))
+    # Two reactors on each side: a controller's queues are on both.
+    subprocess.run([os.path.join(BIN, "nvhostd"), "--reactors", "2"], env=env.vars, check=True,
+                   timeout=30 * SCALE)
+    wait_for("nvhostd", lambda: env.daemon_pid() is not None)
     env.nvhost("connect", "-t", "vfio-user", "-a", folder, "-n", NQN)
     path = os.path.join(env.mount(), NQN, "n1")
 
