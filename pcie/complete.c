@@ -93,14 +93,15 @@ static inline struct nvhi_pcie_slot *slot_find(struct nvhi_pcie_qpair *q, uint64
 	return slot->key == key && (int32_t)(q->rung - slot->pos) > 0 ? slot : NULL;
 }
 
-/* The head moves towards what the doorbell told; one that is a little behind is merely late. */
-static bool sqhd_good(struct nvhi_pcie_qpair *q, uint32_t sqhd)
+/* The head moves towards what the doorbell told; one that is a little behind is merely late. `tail`: the
+ * ring's when the batch began, for what its completions put down anew was told to nobody yet. */
+static bool sqhd_good(struct nvhi_pcie_qpair *q, uint32_t sqhd, uint32_t tail)
 {
-	uint32_t told = q->sq_tail - q->sq_head, ahead = sqhd - q->sq_head;
+	uint32_t told = tail - q->sq_head, ahead = sqhd - q->sq_head;
 
 	if (sqhd >= q->ring)
 		return false;
-	if (q->sq_tail < q->sq_head)
+	if (tail < q->sq_head)
 		told += q->ring;
 	if (sqhd < q->sq_head)
 		ahead += q->ring;
@@ -161,6 +162,7 @@ static inline bool queue_take(struct nvhi_pcie_qpair *q, uint64_t *ret_tail)
 int nvhi_pcie_poll(struct nvhi_poller *poller)
 {
 	struct nvhi_pcie_qpair *q = nvhi_container_of(poller, struct nvhi_pcie_qpair, poller);
+	uint32_t sq_tail = q->sq_tail;
 	uint64_t tail = 0;
 	int work = 0;
 
@@ -170,7 +172,7 @@ int nvhi_pcie_poll(struct nvhi_poller *poller)
 		return 1;
 	if (work == 0)
 		return 0;
-	if (!sqhd_good(q, tail & 0xffff)) { /* the last says where it is */
+	if (!sqhd_good(q, tail & 0xffff, sq_tail)) { /* the last says where it is */
 		nvhi_pcie_fail(q, -EPROTO,
 			       "protocol error in a completion: SQHD %u is beyond the commands "
 			       "submitted",

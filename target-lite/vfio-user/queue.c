@@ -390,26 +390,36 @@ static int conn_poll(struct nvhi_poller *poller)
 
 /* ---- sleeping -------------------------------------------------------------------------------- */
 
+/* A client rings when it passes what it finds in eventidx: that must be what it wrote last, no older. */
+static void queue_ask_for_rings(struct tl_vfu_conn *conn, const struct tl_vfu_queue *q)
+{
+	conn->eventidx[2 * q->qid] = doorbell_read(conn, q->qid, 0);
+	conn->eventidx[2 * q->cqid + 1] = doorbell_read(conn, q->cqid, 1);
+}
+
+static bool queue_was_rung(struct tl_vfu_conn *conn, const struct tl_vfu_queue *q)
+{
+	return conn->shadow && q->qid &&
+	       (doorbell_read(conn, q->qid, 0) != conn->eventidx[2 * q->qid] ||
+		doorbell_read(conn, q->cqid, 1) != conn->eventidx[2 * q->cqid + 1]);
+}
+
 /* Says from where on we must be rung for; true: something came meanwhile. */
 static bool conn_arm(struct nvhi_poller *poller)
 {
 	struct tl_vfu_conn *conn = nvhi_container_of(poller, struct tl_vfu_conn, poller);
 
-	for (uint16_t i = 1; conn->shadow && i <= conn->last_sq; i++) {
-		const struct tl_vfu_queue *q = conn->sqs[i];
-
-		if (!q)
-			continue;
-		conn->eventidx[2 * i] = q->head;
-		conn->eventidx[2 * q->cqid + 1] = conn->cqs[q->cqid].head;
-	}
+	for (uint16_t i = 1; conn->shadow && i <= conn->last_sq; i++)
+		if (conn->sqs[i])
+			queue_ask_for_rings(conn, conn->sqs[i]);
 	__sync_synchronize(); /* either we see what it wrote, or it sees what we wrote */
 	for (uint16_t i = 0; i <= conn->last_sq; i++) {
 		struct tl_vfu_queue *q = conn->sqs[i];
 
 		if (queue_is_quiet(q) || nvhi_list_empty(&q->free))
 			continue;
-		if (doorbell_read(conn, i, 0) != q->head && cq_has_room(conn, q->cqid))
+		if (queue_was_rung(conn, q) ||
+		    (doorbell_read(conn, i, 0) != q->head && cq_has_room(conn, q->cqid)))
 			return true;
 	}
 	return false;
